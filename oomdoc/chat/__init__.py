@@ -1,0 +1,1 @@
+"""The dialogue with no terminal in it: utterance in, typed blocks out."""

@@ -1,0 +1,1 @@
+"""Commands: one lazily imported module each; the only room that knows exit codes."""

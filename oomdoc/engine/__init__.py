@@ -1,0 +1,1 @@
+"""Rules over facts: three-valued conditions, weights of evidence, ranked findings, the next question."""

@@ -1,0 +1,117 @@
+"""The knowledge base on disk: YAML under rules/ and knowledge/, read once and kept as JSON beside a stamp.
+
+Parsing half a megabyte of YAML takes longer than a whole diagnosis, so each section is compiled: at build time in a
+wheel (`oomdoc/_base/compiled`), in the user's cache folder in a checkout, where the stamp follows the files.
+"""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+SECTIONS = ("rules", "facts", "messages", "frameworks", "models", "gpus", "remedies", "articles", "logs", "phrases")
+
+
+class BaseError(Exception):
+    """A file of the knowledge base cannot be read; the message names file and line."""
+
+
+def root() -> Path:
+    """The folder that holds `rules/` and `knowledge/`: inside the package in a wheel, above it in a checkout."""
+    packed = Path(__file__).parent.parent / "_base"
+    return packed if packed.is_dir() else Path(__file__).parent.parent.parent
+
+
+def section_path(section: str) -> Path:
+    """Folder (or `<name>.yaml`) of one section."""
+    if section == "rules":
+        return root() / "rules"
+    folder = root() / "knowledge" / section
+    return folder if folder.is_dir() else folder.with_suffix(".yaml")
+
+
+def documents(section: str) -> list[tuple[str, Path]]:
+    """Every YAML document of a section as (name relative to the section, path), tests left out, sorted."""
+    top = section_path(section)
+    if top.is_file():
+        return [(top.name, top)]
+    found = []
+    for folder, _, files in os.walk(top):
+        for file in files:
+            if file.endswith(".yaml") and not file.endswith(".test.yaml"):
+                path = Path(folder, file)
+                found.append((path.relative_to(top).as_posix(), path))
+    return sorted(found)
+
+
+@cache
+def section(name: str) -> dict[str, Any]:
+    """All documents of a section by relative name, as plain JSON values."""
+    packed = root() / "compiled" / f"{name}.json"
+    if packed.is_file():
+        loaded: dict[str, Any] = json.loads(packed.read_bytes())
+        return loaded
+    cached = _cache_folder() / f"{name}-{_stamp(name)}.json"
+    with suppress(OSError, ValueError):
+        loaded = json.loads(cached.read_bytes())
+        return loaded
+    compiled = compile_section(name)
+    with suppress(OSError):
+        _write_atomically(cached, json.dumps(compiled, ensure_ascii=False))
+    return compiled
+
+
+def compile_section(name: str) -> dict[str, Any]:
+    """Parse every YAML document of a section; raises BaseError naming file and line."""
+    return {relative: read_document(path) for relative, path in documents(name)}
+
+
+def read_document(path: Path) -> Any:
+    """One YAML document; duplicate keys and syntax errors raise BaseError with file and line."""
+    import yaml  # imported here: 12 ms, and only a changed base needs it
+
+    class Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            seen = set()
+            for key, _ in node.value:
+                if key.value in seen:
+                    raise BaseError(f"{path}:{key.start_mark.line + 1}: key {key.value!r} stands twice")
+                seen.add(key.value)
+            mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+            return mapping
+
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506 (a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        raise BaseError(f"{path}:{mark.line + 1 if mark else 1}: {error.problem}") from None
+
+
+def _stamp(name: str) -> str:
+    digest = hashlib.blake2b(digest_size=12)
+    digest.update(f"{root()}|{sys.version_info[:2]}".encode())
+    for relative, path in documents(name):
+        stat = path.stat()
+        digest.update(f"{relative}|{stat.st_mtime_ns}|{stat.st_size}\n".encode())
+    return digest.hexdigest()
+
+
+def _cache_folder() -> Path:
+    top = os.environ.get("XDG_CACHE_HOME")
+    return (Path(top) if top else Path.home() / ".cache") / "oomdoc"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".part")
+    with os.fdopen(handle, "w", encoding="utf-8") as out:
+        out.write(text)
+    os.replace(temporary, path)  # noqa: PTH105 (atomic on POSIX, the point here)
+    for old in path.parent.glob(f"{path.stem.rsplit('-', 1)[0]}-*.json"):
+        if old != path:
+            old.unlink(missing_ok=True)

@@ -1,0 +1,44 @@
+"""The one vocabulary: every figure and setting has one canonical name, declared in `knowledge/facts/*.yaml`."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Literal, TypeAlias
+
+from oomdoc.facts import base
+from oomdoc.facts.model import Model
+
+Kind: TypeAlias = Literal["int", "float", "bool", "str", "list"]
+Unit: TypeAlias = Literal["bytes", "tokens", "pixels", "seconds", "percent", "count", "bytes_per_step"] | None
+
+
+class Term(Model):
+    """One canonical fact. `ask_*` is the question to the person, `ask_cost` how hard it is to answer."""
+
+    name: str
+    type: Kind
+    unit: Unit = None
+    choices: tuple[str, ...] = ()
+    en: str
+    zh: str
+    ask_en: str | None = None
+    ask_zh: str | None = None
+    ask_cost: float = 1.0
+
+
+@cache
+def _terms() -> dict[str, Term]:
+    return {
+        name: Term(name=name, **entry)
+        for document in base.section("facts").values()
+        for name, entry in document.items()
+    }
+
+
+def term(name: str) -> Term | None:
+    """The declaration of a canonical name, or None."""
+    return _terms().get(name)
+
+
+def terms() -> Iterator[Term]:
+    """Every declared term, in the order of the files."""
+    return iter(_terms().values())

@@ -1,0 +1,1 @@
+"""From what a person has (logs, settings, the machine) to facts; knows no rule."""

@@ -1,0 +1,1 @@
+"""Interface sentences in both languages; rule text lives in the rules."""

@@ -1,0 +1,1 @@
+"""Proof: the dry run and the GPU probe, as workers in the training interpreter."""

@@ -1,0 +1,1 @@
+"""Generated JSON Schemas, committed; they fail a test when stale."""

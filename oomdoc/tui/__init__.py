@@ -1,0 +1,1 @@
+"""The Textual app that draws the blocks of the dialogue."""
