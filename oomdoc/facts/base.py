@@ -54,12 +54,10 @@ def section(name: str) -> dict[str, Any]:
     """All documents of a section by relative name, as plain JSON values."""
     packed = root() / "compiled" / f"{name}.json"
     if packed.is_file():
-        loaded: dict[str, Any] = json.loads(packed.read_bytes())
-        return loaded
+        return dict(json.loads(packed.read_bytes()))
     cached = _cache_folder() / f"{name}-{_stamp(name)}.json"
     with suppress(OSError, ValueError):
-        loaded = json.loads(cached.read_bytes())
-        return loaded
+        return dict(json.loads(cached.read_bytes()))
     compiled = compile_section(name)
     with suppress(OSError):
         _write_atomically(cached, json.dumps(compiled, ensure_ascii=False))

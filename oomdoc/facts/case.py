@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+from pydantic import Field
+
 from oomdoc.facts.fact import TRUST, UNKNOWN, Fact, Known
 from oomdoc.facts.model import Model, Scalar
 
@@ -34,7 +36,7 @@ class Event(Model):
     device: int | None = None
     process: str | None = None
     time: str | None = None
-    figures: dict[str, Scalar] = {}
+    figures: dict[str, Scalar] = Field(default_factory=dict)
     frames: tuple[Frame, ...] = ()
     phase: str | None = None
     module: str | None = None

@@ -1,4 +1,4 @@
-"""A fact and where it came from. A fact that is missing is *unknown*; a fact whose value is None is known to be unset."""
+"""A fact and where it came from. A missing fact is *unknown*; a fact whose value is None is known to be unset."""
 
 from enum import StrEnum
 from typing import Final, TypeAlias

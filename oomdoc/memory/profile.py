@@ -44,7 +44,7 @@ class PhaseProfile(Model):
 
 
 class MemoryProfile(Model):
-    """Bytes per component and phase, the peak and its error bar. Sizes in bytes; low and high bound the device figure."""
+    """Bytes per component and phase, the peak, its error bar; low and high bound the device figure."""
 
     method: Literal["closed_form", "dry_run", "probe"]
     phases: tuple[PhaseProfile, ...]
