@@ -1,0 +1,116 @@
+"""Rules over a case: which fire, with which sum of evidence, ranked."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from oomdoc.engine.conditions import Values
+from oomdoc.engine.rule import Rule, Sign
+from oomdoc.facts.case import Case
+
+Standing: TypeAlias = Literal["confirmed", "likely", "possible"]
+
+LIKELY = 0.70
+POSSIBLE = 0.04
+CONFIRMED = 0.93
+UNDECIDED_PENALTY = 1.2  # log-odds a rule loses while what it presupposes is unknown
+NO_INFORMATION = "insufficient-information"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A cause with the sum that made it: `held` and `against` are the signs that counted, strongest first."""
+
+    rule: Rule
+    score: float
+    probability: float
+    standing: Standing
+    held: tuple[Sign, ...]
+    against: tuple[Sign, ...]
+    undecided: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Where one rule stands: fired (True), quiet (False) or undecided (None), with the facts that would decide."""
+
+    rule: Rule
+    fires: bool | None
+    score: float
+    held: tuple[Sign, ...]
+    against: tuple[Sign, ...]
+    undecided: tuple[str, ...]
+
+
+def values_of(case: Case) -> dict[str, object]:
+    """The most trusted value of every stated fact."""
+    return {name: case.value(name) for name in case.names()}
+
+
+def judge(rule: Rule, values: Values) -> Judgement:
+    """Evaluate one rule over the values of a case."""
+    fires = rule.when.test(values)
+    if fires is False:
+        return Judgement(rule, False, rule.prior, (), (), ())
+    held: list[Sign] = []
+    against: list[Sign] = []
+    score = rule.prior
+    for sign in rule.signs:
+        if sign.condition.test(values):
+            score += sign.weight
+            (held if sign.weight >= 0 else against).append(sign)
+    held.sort(key=lambda sign: -sign.weight)
+    against.sort(key=lambda sign: sign.weight)
+    undecided = rule.when.undecided_by(values) if fires is None else ()
+    return Judgement(rule, fires, score, tuple(held), tuple(against), undecided)
+
+
+def sigmoid(score: float) -> float:
+    """Log-odds to probability."""
+    return 1.0 / (1.0 + math.exp(-max(min(score, 30.0), -30.0)))
+
+
+def rank(judgements: Iterable[Judgement]) -> tuple[Finding, ...]:
+    """Findings from judgements, the most probable first; quiet rules and the improbable are left out."""
+    best: dict[str, Finding] = {}
+    for judgement in judgements:
+        finding = _finding(judgement)
+        if finding is None:
+            continue
+        known = best.get(finding.rule.cause)
+        if known is None or finding.probability > known.probability:
+            best[finding.rule.cause] = finding
+    return tuple(sorted(best.values(), key=lambda finding: (-finding.probability, finding.rule.id)))
+
+
+def _finding(judgement: Judgement) -> Finding | None:
+    if judgement.fires is False:
+        return None
+    score = judgement.score - (UNDECIDED_PENALTY if judgement.fires is None else 0.0)
+    if judgement.fires is None and not judgement.held:
+        return None
+    probability = sigmoid(score)
+    if probability < POSSIBLE:
+        return None
+    decisive = any(sign.decisive for sign in judgement.held) and judgement.fires is True
+    standing: Standing = "possible"
+    if decisive and probability >= CONFIRMED:
+        standing = "confirmed"
+    elif judgement.fires is True and probability >= LIKELY:
+        standing = "likely"
+    return Finding(
+        rule=judgement.rule,
+        score=score,
+        probability=round(probability, 3),
+        standing=standing,
+        held=judgement.held,
+        against=judgement.against,
+        undecided=judgement.undecided,
+    )
+
+
+def find(case: Case, rules: Iterable[Rule]) -> tuple[Finding, ...]:
+    """Ranked findings of a case."""
+    values = values_of(case)
+    return rank(judge(rule, values) for rule in rules)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""Named derived facts: the arithmetic that rules speak of. Each names the facts it came from; none is guessed."""
+
+from collections.abc import Callable
+from typing import Final
+
+from oomdoc.facts.case import Case
+from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.model import Value
+from oomdoc.facts.units import MIB
+
+# The allocator asks the driver for 2 MiB for requests up to 1 MiB and for 20 MiB up to 10 MiB
+# (pytorch c10/cuda/CUDACachingAllocator.cpp, kSmallBuffer and kLargeBuffer).
+_SMALL_SEGMENTS: Final = (2 * MIB, 20 * MIB)
+_BYTES_PER_PARAMETER: Final = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "fp8": 1.0}
+# bf16 weights and gradients (2 + 2) and fp32 Adam moments with a master copy (4 + 4 + 4): ZeRO paper, arXiv:1910.02054, 3.1.
+_FULL_BYTES_PER_PARAMETER: Final = 16
+
+_Rule = Callable[..., Value]
+
+
+def _ratio(part: float, whole: float) -> Value:
+    return round(part / whole, 4) if whole > 0 else None
+
+
+def _other_share(other: float, total: float) -> Value:
+    return _ratio(min(other, total), total)
+
+
+def _outside(total: int, free: int, reserved: int) -> Value:
+    return max(total - free - reserved, 0)
+
+
+def _last_straw(tried: int) -> Value:
+    return any(abs(tried - segment) < MIB // 100 for segment in _SMALL_SEGMENTS)
+
+
+def _full_share(parameters: int, total: int) -> Value:
+    return _ratio(parameters * _FULL_BYTES_PER_PARAMETER, total)
+
+
+def _weights(parameters: int, dtype: str) -> Value:
+    return int(parameters * _BYTES_PER_PARAMETER.get(dtype, 2.0))
+
+
+# Derived name, the facts it needs, the arithmetic. Evaluated in this order, so later lines may use earlier ones.
+_DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
+    ("oom.free_to_tried_ratio", ("oom.free_bytes", "oom.tried_to_allocate_bytes"), _ratio),
+    ("oom.slack_to_tried_ratio", ("oom.reserved_unallocated_bytes", "oom.tried_to_allocate_bytes"), _ratio),
+    ("oom.slack_share", ("oom.reserved_unallocated_bytes", "oom.gpu_total_bytes"), _ratio),
+    ("oom.allocated_share", ("oom.allocated_bytes", "oom.gpu_total_bytes"), _ratio),
+    ("oom.tried_share", ("oom.tried_to_allocate_bytes", "oom.gpu_total_bytes"), _ratio),
+    ("oom.outside_bytes", ("oom.gpu_total_bytes", "oom.free_bytes", "oom.reserved_bytes"), _outside),
+    ("oom.outside_share", ("oom.outside_bytes", "oom.gpu_total_bytes"), _ratio),
+    ("oom.other_processes_share", ("oom.other_processes_bytes", "oom.gpu_total_bytes"), _other_share),
+    ("oom.last_straw", ("oom.tried_to_allocate_bytes",), _last_straw),
+    ("hardware.gpu_total_bytes", ("oom.gpu_total_bytes",), lambda total: total),
+    ("model.weights_bytes", ("model.parameters", "model.load_dtype"), _weights),
+    ("model.weights_share", ("model.weights_bytes", "hardware.gpu_total_bytes"), _ratio),
+    ("model.full_training_share", ("model.parameters", "hardware.gpu_total_bytes"), _full_share),
+)
+
+
+def derive(case: Case) -> Case:
+    """The case with every derived fact whose ingredients are known and that nobody stated."""
+    known: dict[str, Value] = {name: case.value(name) for name in case.names()}  # type: ignore[misc]
+    added = []
+    for name, needs, rule in _DERIVED:
+        if name in known or any(known.get(need) is None for need in needs):
+            continue
+        value = rule(*(known[need] for need in needs))
+        if value is None:
+            continue
+        known[name] = value
+        added.append(Fact(name=name, value=value, source=Source(how=How.DERIVED, derived_from=needs)))
+    return case.with_facts(added) if added else case
