@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from oomdoc.engine.conditions import Values
 from oomdoc.engine.rule import Rule, Sign
 from oomdoc.facts.case import Case
+from oomdoc.facts.model import Value
 
 Standing: TypeAlias = Literal["confirmed", "likely", "possible"]
 
@@ -43,9 +44,9 @@ class Judgement:
     undecided: tuple[str, ...]
 
 
-def values_of(case: Case) -> dict[str, object]:
+def values_of(case: Case) -> dict[str, Value]:
     """The most trusted value of every stated fact."""
-    return {name: case.value(name) for name in case.names()}
+    return {fact.name: fact.value for name in case.names() if (fact := case.fact(name))}
 
 
 def judge(rule: Rule, values: Values) -> Judgement:
@@ -113,4 +114,4 @@ def _finding(judgement: Judgement) -> Finding | None:
 def find(case: Case, rules: Iterable[Rule]) -> tuple[Finding, ...]:
     """Ranked findings of a case."""
     values = values_of(case)
-    return rank(judge(rule, values) for rule in rules)  # type: ignore[arg-type]
+    return rank(judge(rule, values) for rule in rules)

@@ -10,7 +10,7 @@ from oomdoc.facts.fact import TRUST, UNKNOWN, Fact, Known
 from oomdoc.facts.model import Model, Scalar
 
 Memory: TypeAlias = Literal["gpu", "host", "shm", "none"]
-EventKind: TypeAlias = Literal["oom", "lookalike", "wrapper", "warning", "report"]
+EventKind: TypeAlias = Literal["oom", "lookalike", "wrapper", "warning", "report", "told"]
 
 
 class Frame(Model):

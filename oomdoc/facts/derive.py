@@ -12,7 +12,7 @@ from oomdoc.facts.units import MIB
 # (pytorch c10/cuda/CUDACachingAllocator.cpp, kSmallBuffer and kLargeBuffer).
 _SMALL_SEGMENTS: Final = (2 * MIB, 20 * MIB)
 _BYTES_PER_PARAMETER: Final = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "fp8": 1.0}
-# bf16 weights and gradients (2 + 2) and fp32 Adam moments with a master copy (4 + 4 + 4): ZeRO paper, arXiv:1910.02054, 3.1.
+# 2 + 2 for bf16 weights and gradients, 12 for fp32 Adam moments and master copy (ZeRO, arXiv:1910.02054, 3.1).
 _FULL_BYTES_PER_PARAMETER: Final = 16
 
 _Rule = Callable[..., Value]
@@ -62,7 +62,7 @@ _DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
 
 def derive(case: Case) -> Case:
     """The case with every derived fact whose ingredients are known and that nobody stated."""
-    known: dict[str, Value] = {name: case.value(name) for name in case.names()}  # type: ignore[misc]
+    known: dict[str, Value] = {fact.name: fact.value for name in case.names() if (fact := case.fact(name))}
     added = []
     for name, needs, rule in _DERIVED:
         if name in known or any(known.get(need) is None for need in needs):

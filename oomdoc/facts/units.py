@@ -1,4 +1,4 @@
-"""Figures as text: binary sizes, counts and ratios, the same in every report. Inside the program bytes stay integers."""
+"""Figures as text: binary sizes, counts and ratios, the same everywhere. Inside the program bytes are integers."""
 
 from oomdoc.facts.fact import Fact
 from oomdoc.facts.model import Value

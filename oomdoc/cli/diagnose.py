@@ -1,0 +1,47 @@
+"""`oomdoc diagnose`: from a log to a verdict, without interaction."""
+
+import sys
+
+import click
+
+from oomdoc.cli import diagnostics
+from oomdoc.messages import preferred, say
+
+_FORMATS = ("text", "json", "markdown", "html", "github")
+
+
+@click.command(name="diagnose")
+@click.argument("files", nargs=-1, metavar="[FILE...|-]")
+@click.option("-c", "--config", "configs", multiple=True, metavar="CONFIG", help="Launch script or configuration file.")
+@click.option("--format", "kind", type=click.Choice(_FORMATS), default="text", show_default=True)
+@click.option("--json", "kind", flag_value="json", help="Short for --format json.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; else OOMDOC_LANG, else the locale.")
+@click.option("--facts", "with_facts", is_flag=True, help="Also list every fact that was read, and where.")
+@click.option("--width", type=click.IntRange(40, 400), help="Columns of the text report; else the terminal's.")
+def command(
+    files: tuple[str, ...], configs: tuple[str, ...], kind: str, lang: str | None, with_facts: bool, width: int | None
+) -> int:
+    """Say whether a run ran out of memory, of which memory, why, and what to do.
+
+    FILE is a log, a folder of rank logs, or - for standard input. Exit status: 0 a cause is named, 1 none can be
+    named, 2 usage or unreadable input.
+
+    Example: oomdoc diagnose train.log -c train.sh
+    """
+    from oomdoc.api import examine
+    from oomdoc.report.out import write
+
+    language = preferred(lang)
+    paths = list(files) or ([] if sys.stdin.isatty() else ["-"])
+    if not paths and not configs:
+        raise click.UsageError("name a log, or pipe one in: oomdoc diagnose train.log")
+    progress = diagnostics.ProgressLine(say(language, "report.reading", name="{name}", done="{done}", total="{total}"))
+    try:
+        diagnosis = examine(paths, configs=list(configs), progress=progress)
+    finally:
+        progress.done()
+    from oomdoc.report.render import render
+
+    write(render(diagnosis, kind, language, with_facts=with_facts, columns=width))
+    named = bool(diagnosis.findings) or diagnosis.verdict.outcome == "not_oom"
+    return diagnostics.NAMED if named else diagnostics.NONE_NAMEABLE

@@ -1,0 +1,74 @@
+"""Exit codes and stderr: the only writer of both. An error is one line; only `help:` suggests."""
+
+import os
+import sys
+from contextlib import suppress
+from typing import Final
+
+NAMED: Final = 0
+NONE_NAMEABLE: Final = 1
+USAGE: Final = 2
+CONTRADICTED: Final = 3
+INTERRUPTED: Final = 130
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """The errors that are about the input or the base, not about a defect of ours."""
+    from oomdoc.facts.base import BaseError
+    from oomdoc.ingest.errors import InputError
+
+    return (InputError, BaseError)
+
+
+def report(error: Exception) -> None:
+    """One line for an error, then its help line where it carries one."""
+    _write(f"oomdoc: {error}\n")
+
+
+def say_error(line: str, help_line: str | None = None) -> None:
+    """One line, and at most one suggestion."""
+    _write(f"oomdoc: {line}\n" + (f"{help_line}\n" if help_line else ""))
+
+
+def interrupted() -> None:
+    """Ctrl-C: a line of its own, nothing else."""
+    _write("oomdoc: interrupted\n")
+
+
+class ProgressLine:
+    """A line on stderr that counts the bytes read; silent for the first second, and when stderr is no terminal."""
+
+    def __init__(self, template: str) -> None:
+        import time
+
+        self._template = template
+        self._clock = time.monotonic
+        self._started = self._clock()
+        self._last = 0.0
+        self._shown = False
+        self._on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def __call__(self, name: str, done: int, total: int) -> None:
+        """Show how far the reading of one input has come."""
+        from oomdoc.facts.units import size
+
+        now = self._clock()
+        if not self._on or now - self._started < 1.0 or now - self._last < 0.1:
+            return
+        self._last = now
+        self._shown = True
+        whole = size(total) if total else "?"
+        _write("\r\x1b[K" + self._template.format(name=os.path.basename(name), done=size(done), total=whole))  # noqa: PTH119
+
+    def done(self) -> None:
+        """Take the line away again."""
+        if self._shown:
+            _write("\r\x1b[K")
+
+
+def _write(text: str) -> None:
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.write(text)
+        sys.stderr.flush()

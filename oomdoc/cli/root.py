@@ -1,0 +1,77 @@
+"""The root command: global options, lazy commands, and the one place that turns errors into exit codes."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from oomdoc import __version__
+from oomdoc.cli import diagnostics
+
+_COMMANDS = {
+    "diagnose": "what ran out of memory, why, and what to do",
+    "explain": "a cause: its mechanism, its signs, its remedies",
+    "rules": "list or check the rule base",
+    "settings": "what the run actually used, and where each value came from",
+    "frameworks": "list, check or start framework files",
+    "estimate": "predict the memory of a run from its settings",
+    "dryrun": "one training step on fake tensors: proof without a GPU",
+    "probe": "one training step on the GPU, capped and cleaned up",
+    "gpus": "who holds the GPU memory of this machine",
+}
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when it is called; the list of commands and their help lines need no import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands of this installation."""
+        del ctx
+        return [name for name in _COMMANDS if _exists(name)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name, its module imported now."""
+        del ctx
+        if cmd_name not in _COMMANDS or not _exists(cmd_name):
+            return None
+        command = import_module(f"oomdoc.cli.{cmd_name}").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help's list, written without importing any command."""
+        rows = [(name, _COMMANDS[name]) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _exists(name: str) -> bool:
+    return os.path.exists(os.path.join(os.path.dirname(__file__), f"{name}.py"))  # noqa: PTH110, PTH118, PTH120
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="oomdoc")
+def cli() -> None:
+    """Say why a run ran out of memory, and what to change.
+
+    Example: oomdoc diagnose train.log -c train.yaml
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 cause named, 1 none nameable, 2 usage or unreadable input, 130 interrupted."""
+    try:
+        code = cli.main(args=arguments, prog_name="oomdoc", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = diagnostics.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        diagnostics.interrupted()
+        code = diagnostics.INTERRUPTED
+    except BrokenPipeError:
+        code = diagnostics.NONE_NAMEABLE
+    except diagnostics.expected_errors() as error:
+        diagnostics.report(error)
+        code = diagnostics.USAGE
+    sys.exit(code if isinstance(code, int) else diagnostics.NAMED)

@@ -1,0 +1,34 @@
+"""The whole judgement of one case; the CLI, the reports and the chat are readers of this one value."""
+
+from dataclasses import dataclass
+
+from oomdoc.engine import findings as ranking
+from oomdoc.engine.question import Question, questions
+from oomdoc.engine.rule import Rule, rules
+from oomdoc.engine.verdict import Verdict, facts_of, judge
+from oomdoc.facts.case import Case
+from oomdoc.facts.derive import derive
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Everything the engine concluded, and the case with all derived facts that it concluded it from."""
+
+    case: Case
+    verdict: Verdict
+    findings: tuple[ranking.Finding, ...]
+    judgements: tuple[ranking.Judgement, ...]
+    questions: tuple[Question, ...]
+
+
+def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None) -> Diagnosis:
+    """Judge a case by the rule base (or the rules given)."""
+    verdict = judge(case)
+    case = derive(case.with_facts(facts_of(verdict)))
+    if verdict.outcome != "oom":
+        return Diagnosis(case, verdict, (), (), ())
+    values = ranking.values_of(case)
+    judgements = tuple(ranking.judge(rule, values) for rule in (rules() if base is None else base))
+    found = ranking.rank(judgements)
+    asked = questions(judgements, values) if not found or found[0].standing != "confirmed" else ()
+    return Diagnosis(case, verdict, found, judgements, asked)

@@ -1,0 +1,56 @@
+"""The verdict: whether this is out of memory at all, and which memory; by the message, never by the word alone."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from oomdoc.facts.case import Case, Event, Memory
+from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.model import Value
+
+Outcome: TypeAlias = Literal["oom", "not_oom", "unclear"]
+
+# A later kind decides only where no earlier one is there: a message beats an exit code, an exit code beats hearsay.
+_ORDER = ("oom", "wrapper", "told")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`event` is the message that decided, None where nothing did; `phase` is a choice of run.phase or "unknown"."""
+
+    outcome: Outcome
+    memory: Memory
+    phase: str
+    event: Event | None = None
+
+
+def judge(case: Case) -> Verdict:
+    """The verdict over all events of a case."""
+    phase = case.value("run.phase")
+    said = phase if isinstance(phase, str) else "unknown"
+    fatal = [event for event in case.events if event.fatal and not event.consequence]
+    for kind in _ORDER:
+        decisive = next((event for event in fatal if event.kind == kind), None)
+        lookalike = next((event for event in fatal if event.kind == "lookalike"), None)
+        if lookalike and (decisive is None or (kind != "oom" and decisive.kind != "wrapper")):
+            return Verdict("not_oom", "none", said, lookalike)
+        if decisive:
+            return Verdict("oom", decisive.memory, said, decisive)
+    late = next((event for event in case.events if event.kind == "oom" and event.fatal), None)
+    if late:
+        return Verdict("oom", late.memory, said, late)
+    return Verdict("unclear", "none", said)
+
+
+def facts_of(verdict: Verdict) -> tuple[Fact, ...]:
+    """What the verdict itself states: which memory, by which form of message."""
+    if verdict.event is None:
+        return ()
+    event = verdict.event
+    source = Source(how=How.LOG, file=event.file, line=event.line, quote=event.text)
+    stated: list[tuple[str, Value]] = [
+        ("oom.memory", verdict.memory),
+        ("oom.template", event.template),
+        ("oom.ecosystem", event.template.split(".", maxsplit=1)[0]),
+        ("oom.figures_known", "tried_to_allocate_bytes" in event.figures),
+    ]
+    return tuple(Fact(name=name, value=value, source=source) for name, value in stated)

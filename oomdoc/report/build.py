@@ -1,0 +1,135 @@
+"""A diagnosis as the report contract, from the same blocks that every other format draws."""
+
+from collections.abc import Sequence
+
+from oomdoc import __version__
+from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.facts.fact import Fact
+from oomdoc.facts.vocabulary import term
+from oomdoc.messages import Language
+from oomdoc.report import blocks
+from oomdoc.report.compose import cause_block, compose
+from oomdoc.report.contract import (
+    FactOut,
+    FindingOut,
+    QuestionOut,
+    RemedyOut,
+    Report,
+    SourceOut,
+    VerdictOut,
+    WhyOut,
+)
+from oomdoc.report.mask import mask
+
+
+def build_report(diagnosis: Diagnosis, language: Language, drawn: Sequence[blocks.Block] | None = None) -> Report:
+    """The report of a diagnosis; `drawn` are its blocks where they were composed already."""
+    drawn = compose(diagnosis, language) if drawn is None else drawn
+    verdict = diagnosis.verdict
+    head = next(block for block in drawn if isinstance(block, blocks.VerdictBlock))
+    steps = next((block.steps for block in drawn if isinstance(block, blocks.StepsBlock)), ())
+    notes = next((block.sentences for block in drawn if isinstance(block, blocks.NotesBlock)), ())
+    untold = next((block.sentences for block in drawn if isinstance(block, blocks.UntoldBlock)), ())
+    return Report(
+        schema="oomdoc.report/1",
+        oomdoc=__version__,
+        language=language,
+        verdict=VerdictOut(
+            outcome=verdict.outcome,
+            memory=verdict.memory,
+            phase=verdict.phase,
+            summary=" ".join(part for part in (head.headline, head.sentence) if part),
+        ),
+        events=tuple(_events(diagnosis)),
+        facts=tuple(_fact(fact) for fact in diagnosis.case.facts),
+        findings=tuple(_findings(diagnosis, language)),
+        remedies=tuple(_remedy(step) for step in steps),
+        questions=tuple(_questions(diagnosis, language)),
+        undecided=tuple(untold),
+        notes=tuple(mask(note) for note in notes),
+    )
+
+
+def _events(diagnosis: Diagnosis) -> list[dict[str, str | int | float | bool | None]]:
+    return [
+        {
+            "template": event.template,
+            "kind": event.kind,
+            "memory": event.memory,
+            "file": event.file,
+            "line": event.line,
+            "rank": event.rank,
+            "device": event.device,
+            "phase": event.phase,
+            "module": event.module,
+            "fatal": event.fatal,
+            "consequence": event.consequence,
+            "text": mask(event.text),
+            **event.figures,
+        }
+        for event in diagnosis.case.events
+    ]
+
+
+def _fact(fact: Fact) -> FactOut:
+    declared = term(fact.name)
+    value = mask(fact.value) if isinstance(fact.value, str) else fact.value
+    source = fact.source
+    return FactOut(
+        name=fact.name,
+        value=value,
+        unit=declared.unit if declared else None,
+        source=SourceOut(
+            how=source.how.value,
+            file=source.file,
+            line=source.line,
+            span=source.span,
+            quote=mask(source.quote) if source.quote else None,
+            framework=source.framework,
+            version=source.version,
+            native=source.native,
+            derived_from=source.derived_from,
+            status=source.status,
+            note=source.note,
+        ),
+    )
+
+
+def _findings(diagnosis: Diagnosis, language: Language) -> list[FindingOut]:
+    found = []
+    for finding in diagnosis.findings:
+        block = cause_block(finding, diagnosis.case, language)
+        found.append(
+            FindingOut(
+                cause=block.cause,
+                rule=block.rule,
+                probability=block.probability,
+                standing=finding.standing,
+                title=block.title,
+                why=tuple(_why(reason) for reason in block.reasons),
+                why_not=tuple(_why(reason) for reason in block.against),
+            )
+        )
+    return found
+
+
+def _why(reason: blocks.Reason) -> WhyOut:
+    line = reason.place.line if reason.place else None
+    return WhyOut(sentence=mask(reason.sentence), weight=reason.weight, fact=reason.fact, line=line)
+
+
+def _remedy(step: blocks.Step) -> RemedyOut:
+    return RemedyOut(
+        id=step.remedy, cause=step.cause, promise=step.promise, title=step.title, native=step.native, cost=step.cost
+    )
+
+
+def _questions(diagnosis: Diagnosis, language: Language) -> list[QuestionOut]:
+    return [
+        QuestionOut(
+            fact=question.term.name,
+            ask=(question.term.ask_zh if language == "zh" else question.term.ask_en) or "",
+            separates=tuple(dict.fromkeys(question.separates)),
+        )
+        for question in diagnosis.questions
+    ]

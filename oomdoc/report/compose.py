@@ -1,0 +1,214 @@
+"""A diagnosis as blocks in one language: what to say, in which order, and how much of it."""
+
+from collections.abc import Iterator
+
+from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.engine.findings import Finding
+from oomdoc.engine.rule import Sign
+from oomdoc.facts.case import Case
+from oomdoc.facts.fact import How
+from oomdoc.facts.units import show_fact, size
+from oomdoc.messages import Language, say
+from oomdoc.report import blocks
+from oomdoc.report.sentence import fill
+from oomdoc.report.steps import steps_of
+
+_REASONS = 3
+_ALSO = 3
+_MISSING = (
+    ("run.phase", "report.phase_unknown"),
+    ("oom.tried_to_allocate_bytes", "report.figures_unknown"),
+)
+_SETTINGS = ("train.", "parallel.", "inference.", "lora.", "eval.")
+
+
+def compose(diagnosis: Diagnosis, language: Language) -> tuple[blocks.Block, ...]:
+    """The blocks of a report, most important first."""
+    return tuple(_blocks(diagnosis, language))
+
+
+def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
+    case = diagnosis.case
+    yield verdict_block(diagnosis, language)
+    bar = bar_block(case, language)
+    if bar:
+        yield bar
+    for finding in diagnosis.findings[: 1 + _ALSO]:
+        yield cause_block(finding, case, language)
+    steps = steps_of(diagnosis, language)
+    if steps:
+        yield blocks.StepsBlock(steps)
+    untold = _untold(diagnosis, language)
+    if untold:
+        yield blocks.UntoldBlock(untold)
+    for question in diagnosis.questions[:1]:
+        ask = question.term.ask_zh if language == "zh" else question.term.ask_en
+        causes = dict.fromkeys(_title(diagnosis, cause, language) for cause in question.separates)
+        why = say(language, "report.why_asked", causes=("；" if language == "zh" else "; ").join(causes))
+        yield blocks.QuestionBlock(question.term.name, ask or "", why, question.term.choices)
+    notes = _notes(diagnosis, language)
+    if notes:
+        yield blocks.NotesBlock(notes)
+
+
+def verdict_block(diagnosis: Diagnosis, language: Language) -> blocks.VerdictBlock:
+    """Verdict, phase and the message's figures."""
+    verdict = diagnosis.verdict
+    case = diagnosis.case
+    joint = "，" if language == "zh" else ", "
+    if verdict.outcome == "oom":
+        parts = [say(language, f"verdict.oom_{verdict.memory}")]
+        index = case.fact("oom.gpu_index")
+        if index and verdict.memory == "gpu":
+            parts[0] += " " + say(language, "verdict.on_device", index=index.value)
+        parts.append(say(language, f"phase.{verdict.phase}"))
+        rank, count = case.fact("oom.rank"), case.fact("oom.rank_count")
+        if rank and count and isinstance(count.value, int) and count.value > 1:
+            parts.append(say(language, "verdict.on_rank", rank=rank.value))
+        sentence = _asked(case, language)
+    else:
+        parts = [say(language, f"verdict.{verdict.outcome}")]
+        sentence = say(language, f"verdict.{verdict.outcome}_because")
+    place = None
+    if verdict.event:
+        place = blocks.Place(verdict.event.file, verdict.event.line, verdict.event.text or None)
+    return blocks.VerdictBlock(verdict.outcome, joint.join(parts), sentence, place)
+
+
+def _asked(case: Case, language: Language) -> str:
+    tried, free, total = (
+        case.fact(f"oom.{name}") for name in ("tried_to_allocate_bytes", "free_bytes", "gpu_total_bytes")
+    )
+    if not tried:
+        return ""
+    if not (free and total):
+        return say(language, "verdict.asked_simple", tried=show_fact(tried))
+    return say(language, "verdict.asked", tried=show_fact(tried), free=show_fact(free), total=show_fact(total))
+
+
+def bar_block(case: Case, language: Language) -> blocks.BarBlock | None:
+    """How the card was divided, by arithmetic on the message's figures alone; None where they do not add up."""
+    names = ("gpu_total_bytes", "free_bytes", "allocated_bytes", "reserved_bytes")
+    facts = [case.fact(f"oom.{name}") for name in names]
+    values = [fact.value for fact in facts if fact and isinstance(fact.value, int)]
+    if len(values) < len(names):
+        return None
+    total, free, allocated, reserved = values
+    rest = total - free - reserved
+    slack = reserved - allocated
+    # Printed figures are rounded to a hundredth of a unit; more than 2 % off means one of them means something else.
+    if total <= 0 or rest < -total // 50 or slack < -total // 50:
+        return None
+    stated = case.fact("oom.other_processes_bytes")
+    others = min(stated.value, max(rest, 0)) if stated and isinstance(stated.value, int) else 0
+    amounts = (
+        ("allocated", allocated),
+        ("slack", max(slack, 0)),
+        ("others", others),
+        ("outside", max(rest - others, 0)),
+        ("free", free),
+    )
+    segments = tuple(blocks.Segment(kind, say(language, f"bar.{kind}"), amount) for kind, amount in amounts if amount)
+    index, tried = case.fact("oom.gpu_index"), case.fact("oom.tried_to_allocate_bytes")
+    title = (
+        say(language, "report.memory_title", index=index.value) if index else say(language, "report.memory_title_plain")
+    )
+    asked = tried.value if tried and isinstance(tried.value, int) else None
+    return blocks.BarBlock(title, total, segments, asked)
+
+
+def cause_block(finding: Finding, case: Case, language: Language) -> blocks.CauseBlock:
+    """One finding with its strongest reasons, quoted."""
+    rule = finding.rule
+    looks_like = rule.looks_like.get(language)
+    return blocks.CauseBlock(
+        cause=rule.cause,
+        rule=rule.path,
+        title=rule.title[language],
+        standing=finding.standing,
+        probability=finding.probability,
+        reasons=tuple(reason_of(sign, case, language) for sign in finding.held),
+        against=tuple(reason_of(sign, case, language) for sign in finding.against),
+        explain=fill(rule.explain[language], case),
+        looks_like=fill(looks_like, case) if looks_like else None,
+    )
+
+
+def reason_of(sign: Sign, case: Case, language: Language) -> blocks.Reason:
+    """A sign as a sentence with the place its fact was read at."""
+    fact = next((found for name in sign.facts if (found := case.fact(name))), None)
+    place = None
+    if fact and (fact.source.line is not None or fact.source.native):
+        place = blocks.Place(fact.source.file, fact.source.line, fact.source.quote)
+    elif fact:
+        place = _place_behind(fact.source.derived_from, case)
+    name = fact.name if fact else (sign.facts[0] if sign.facts else None)
+    return blocks.Reason(fill(sign.text[language], case, name), sign.weight, name, place)
+
+
+def _place_behind(names: tuple[str, ...], case: Case) -> blocks.Place | None:
+    for name in names:
+        fact = case.fact(name)
+        if fact and fact.source.line is not None:
+            return blocks.Place(fact.source.file, fact.source.line, fact.source.quote)
+    return None
+
+
+def facts_block(case: Case, language: Language) -> blocks.FactsBlock:
+    """Every stated fact with its provenance."""
+    rows = []
+    for name in case.names():
+        for fact in case.every(name):
+            place = blocks.Place(fact.source.file, fact.source.line, fact.source.quote) if fact.source.line else None
+            how = say(language, f"how.{fact.source.how}")
+            rows.append(blocks.FactRow(name, show_fact(fact), how, place))
+    return blocks.FactsBlock(tuple(rows))
+
+
+def _title(diagnosis: Diagnosis, cause: str, language: Language) -> str:
+    rule = next((judgement.rule for judgement in diagnosis.judgements if judgement.rule.cause == cause), None)
+    return rule.title[language] if rule else cause
+
+
+def _untold(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
+    if diagnosis.verdict.outcome != "oom":
+        return ()
+    case = diagnosis.case
+    sentences = [] if diagnosis.findings else [say(language, "report.no_cause")]
+    if diagnosis.verdict.memory == "gpu":
+        sentences += [say(language, key) for name, key in _MISSING if case.fact(name) is None]
+        stated = (How.COMMAND, How.CONFIG, How.LOG, How.ANSWERED, How.TOLD)
+        if not any(fact.name.startswith(_SETTINGS) and fact.source.how in stated for fact in case.facts):
+            sentences.append(say(language, "report.settings_unknown"))
+    return tuple(sentences)
+
+
+def _notes(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
+    case = diagnosis.case
+    sentences = []
+    consequences = sum(event.consequence for event in case.events)
+    if consequences:
+        sentences.append(say(language, "report.consequences", count=consequences))
+    ranks = case.fact("oom.rank_count")
+    if ranks and isinstance(ranks.value, int) and ranks.value > 1:
+        sentences.append(say(language, "report.more_ranks", count=ranks.value))
+    for found in case.disagreements()[:3]:
+        kept, other = found.kept, found.other
+        sentences.append(
+            say(
+                language,
+                "report.disagree",
+                name=found.name,
+                kept=show_fact(kept),
+                other=show_fact(other),
+                kept_from=say(language, f"how.{kept.source.how}"),
+                other_from=say(language, f"how.{other.source.how}"),
+            )
+        )
+    sentences += [f"{read.name}: {read.note}" for read in case.inputs if read.note]
+    return tuple(sentences)
+
+
+def legend(segment: blocks.Segment) -> str:
+    """A bar's segment in words."""
+    return f"{segment.label} {size(segment.bytes)}"

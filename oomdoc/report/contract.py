@@ -1,0 +1,118 @@
+"""The report contract `oomdoc.report/1`: what `--format json` prints. It only grows; its JSON Schema is committed."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from oomdoc.facts.model import Model, Scalar, Value
+
+
+class VerdictOut(Model):
+    """Whether this is out of memory, which memory, and when."""
+
+    outcome: Literal["oom", "not_oom", "unclear"]
+    memory: Literal["gpu", "host", "shm", "none"]
+    phase: str
+    summary: str
+
+
+class SourceOut(Model):
+    """Provenance of a fact."""
+
+    how: str
+    file: str | None = None
+    line: int | None = None
+    span: tuple[int, int] | None = None
+    quote: str | None = None
+    framework: str | None = None
+    version: str | None = None
+    native: str | None = None
+    derived_from: tuple[str, ...] = ()
+    status: str | None = None
+    note: str | None = None
+
+
+class FactOut(Model):
+    """One canonical fact; null is "known to be unset", an unknown fact is not listed."""
+
+    name: str
+    value: Value
+    unit: str | None = None
+    source: SourceOut
+
+
+class WhyOut(Model):
+    """One weight of evidence."""
+
+    sentence: str
+    weight: float
+    fact: str | None = None
+    line: int | None = None
+
+
+class FindingOut(Model):
+    """One ranked cause."""
+
+    cause: str
+    rule: str
+    probability: float
+    standing: Literal["confirmed", "likely", "possible"]
+    title: str
+    why: tuple[WhyOut, ...] = ()
+    why_not: tuple[WhyOut, ...] = ()
+
+
+class MemoryOut(Model):
+    """The predicted memory of the run; allocated, reserved and device bytes are three different figures."""
+
+    method: Literal["closed_form", "dry_run", "probe"]
+    phase: str
+    capacity_bytes: int | None = None
+    allocated_bytes: int
+    reserved_bytes: int
+    device_bytes: int
+    low_bytes: int
+    high_bytes: int
+    components: dict[str, int]
+    assumed: tuple[str, ...] = ()
+
+
+class RemedyOut(Model):
+    """One proposed change."""
+
+    id: str
+    cause: str
+    promise: str | None = None
+    title: str
+    sets: dict[str, Value] = Field(default_factory=dict)
+    native: str | None = None
+    diff: str | None = None
+    saves_bytes: int | None = None
+    peak_after_bytes: int | None = None
+    fits: bool | None = None
+    cost: str | None = None
+
+
+class QuestionOut(Model):
+    """One question to the person."""
+
+    fact: str
+    ask: str
+    separates: tuple[str, ...] = ()
+
+
+class Report(Model):
+    """The whole diagnosis."""
+
+    schema_: Literal["oomdoc.report/1"] = Field(default="oomdoc.report/1", alias="schema")
+    oomdoc: str
+    language: Literal["en", "zh"] = "en"
+    verdict: VerdictOut
+    events: tuple[dict[str, Scalar], ...] = ()
+    facts: tuple[FactOut, ...] = ()
+    findings: tuple[FindingOut, ...] = ()
+    memory: MemoryOut | None = None
+    remedies: tuple[RemedyOut, ...] = ()
+    questions: tuple[QuestionOut, ...] = ()
+    undecided: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()

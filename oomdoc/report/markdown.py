@@ -1,0 +1,109 @@
+"""Blocks as Markdown; the GitHub flavour folds the details, for a comment under an issue."""
+
+from collections.abc import Iterator, Sequence
+
+from oomdoc.facts.units import size
+from oomdoc.messages import Language, say
+from oomdoc.report import blocks
+from oomdoc.report.mask import mask
+
+_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|~"})
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, line breaks folded."""
+    return " ".join(mask(text).split()).translate(_SPECIAL)
+
+
+def code(text: str) -> str:
+    """An inline code span that its own back quotes cannot end."""
+    text = " ".join(mask(text).split())
+    fence = "`" * (max((len(run) for run in text.split("`") if not run), default=0) + (2 if "`" in text else 1))
+    blank = " " if "`" in text else ""
+    return f"{fence}{blank}{text}{blank}{fence}"
+
+
+def render(drawn: Sequence[blocks.Block], language: Language, github: bool = False) -> str:
+    """The report as Markdown, a newline at its end."""
+    lines: list[str] = []
+    lead = True
+    for block in drawn:
+        if lines and lines[-1]:
+            lines.append("")
+        if isinstance(block, blocks.CauseBlock):
+            lines += _cause(block, language, lead=lead, github=github)
+            lead = False
+        else:
+            lines += _block(block, language)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _block(block: blocks.Block, language: Language) -> Iterator[str]:
+    if isinstance(block, blocks.VerdictBlock):
+        yield f"## {escape(block.headline)}"
+        yield ""
+        if block.sentence:
+            yield escape(block.sentence)
+        if block.place and block.place.quote:
+            yield ""
+            yield f"> {_where(block.place)} {code(block.place.quote)}"
+    elif isinstance(block, blocks.BarBlock):
+        yield f"**{escape(block.title)} ({size(block.total_bytes)})**"
+        yield ""
+        yield "| | |"
+        yield "| --- | ---: |"
+        yield from (f"| {escape(segment.label)} | {size(segment.bytes)} |" for segment in block.segments)
+        if block.requested_bytes is not None:
+            yield f"| **{say(language, 'bar.requested')}** | **{size(block.requested_bytes)}** |"
+    elif isinstance(block, blocks.StepsBlock):
+        yield f"### {say(language, 'report.next')}"
+        yield ""
+        for place, step in enumerate(block.steps, 1):
+            promise = f" *({say(language, f'remedy.{step.promise}')})*" if step.promise else ""
+            written = f" — {code(step.native)}" if step.native else f" — {escape(step.how)}" if step.how else ""
+            cost = f" {say(language, 'remedy.cost', cost=escape(step.cost))}" if step.cost else ""
+            yield f"{place}. **{escape(step.title)}**{promise}{written}{cost}"
+    elif isinstance(block, blocks.QuestionBlock):
+        yield f"**{say(language, 'report.question')}** {escape(block.ask)} {escape(block.why)}"
+    elif isinstance(block, blocks.UntoldBlock | blocks.NotesBlock):
+        if isinstance(block, blocks.UntoldBlock):
+            yield f"**{say(language, 'report.untold')}**"
+            yield ""
+        yield from (f"- {escape(sentence)}" for sentence in block.sentences)
+    elif isinstance(block, blocks.FactsBlock):
+        yield f"**{say(language, 'report.facts')}**"
+        yield ""
+        yield "| | | |"
+        yield "| --- | --- | --- |"
+        yield from (f"| {code(row.name)} | {escape(row.value)} | {escape(row.how)} |" for row in block.rows)
+
+
+def _cause(block: blocks.CauseBlock, language: Language, lead: bool, github: bool) -> Iterator[str]:
+    standing = say(
+        language,
+        "report.standing_with",
+        standing=say(language, f"standing.{block.standing}"),
+        percent=round(100 * block.probability),
+    )
+    label = say(language, "report.cause" if lead else "report.also")
+    yield f"{'###' if lead else '####'} {label}: {escape(block.title)} ({standing})"
+    yield ""
+    for reason in block.reasons if lead else block.reasons[:1]:
+        quote = f" {_where(reason.place)} {code(reason.place.quote)}" if reason.place and reason.place.quote else ""
+        yield f"- {escape(reason.sentence)}{quote}"
+    if not lead:
+        return
+    for reason in block.against:
+        yield f"- *{say(language, 'report.against')}*: {escape(reason.sentence)}"
+    yield ""
+    if github:
+        yield f"<details><summary>{say(language, 'explain.mechanism')}</summary>"
+        yield ""
+    yield escape(block.explain)
+    if github:
+        yield ""
+        yield "</details>"
+
+
+def _where(place: blocks.Place) -> str:
+    return code(f"{place.file or ''}:{place.line}") if place.line is not None else ""

@@ -1,0 +1,43 @@
+"""What to do next: the remedies of the leading causes, in the person's own framework's words where it is known."""
+
+from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.facts import base
+from oomdoc.messages import Language
+from oomdoc.report.blocks import Step
+
+_MOST = 4
+
+
+def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
+    """Steps for the leading causes, those that keep the result first within a cause."""
+    if not diagnosis.findings:
+        return ()
+    known = base.section("remedies")
+    steps: dict[str, Step] = {}
+    top = diagnosis.findings[0].probability
+    for finding in diagnosis.findings[:2]:
+        if finding.probability < top / 2:
+            break
+        for remedy in finding.rule.remedies:
+            raw = known.get(f"{remedy}.yaml")
+            if raw is None or remedy in steps:
+                continue
+            steps[remedy] = Step(
+                remedy=remedy,
+                cause=finding.rule.cause,
+                title=raw["title"][language],
+                how=raw.get("how", {}).get(language),
+                native=_native(raw, diagnosis),
+                promise=raw.get("promise"),
+                cost=raw.get("cost", {}).get(language),
+            )
+    return tuple(steps.values())[:_MOST]
+
+
+def _native(raw: dict[str, object], diagnosis: Diagnosis) -> str | None:
+    written = raw.get("native")
+    framework = diagnosis.case.value("framework.name")
+    if isinstance(written, dict) and isinstance(framework, str):
+        line = written.get(framework)
+        return str(line) if line else None
+    return None
