@@ -35,7 +35,7 @@ def clip(text: str, columns: int) -> str:
 
 
 def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> Iterator[str]:
-    """Lines of at most `columns`; breaks at blanks, and between wide characters unless punctuation would lead a line."""
+    """Lines of at most `columns`; breaks at blanks and between wide characters, punctuation never leads a line."""
     rest = " " * width(first) if rest is None else rest
     line, used, indent = first, width(first), width(first)
     for piece in _pieces(text):
