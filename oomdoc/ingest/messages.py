@@ -1,0 +1,163 @@
+"""Finds the messages of a text: which template, where, and its figures. Knows no message itself; those are data."""
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from oomdoc.facts.model import Value
+from oomdoc.ingest.figures import Figures, read
+from oomdoc.ingest.pattern import compile_pattern, flatten
+from oomdoc.ingest.template import Entry, Template, anchors, entries
+
+__all__ = ["Found", "Template", "anchors", "find_messages"]
+
+# What a variant's own words may stand before and after the common part of the message.
+_BEFORE, _AFTER = 60, 1200
+# No message is longer; also what a pattern may need before its anchor.
+_LONGEST, _LEAD = 6000, 4200
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One message: `start`/`end` are offsets in the text, `figures` canonical names without `oom.` in bytes.
+
+    `tolerance` is the half-width of a printed figure's rounding in bytes; `facts` are other canonical facts that the
+    message proves.
+    """
+
+    template: Template
+    start: int
+    end: int
+    figures: Figures
+    tolerance: dict[str, int]
+    facts: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hit:
+    entry: Entry
+    pattern: str
+    match: re.Match[str]
+
+
+def find_messages(text: str) -> list[Found]:
+    """Every message in a text of cleaned lines, sorted by start; where several templates fit, the most specific."""
+    flat = flatten(text)
+    spots = _interesting(flat)
+    if not spots:
+        return []
+    hits = [hit for entry, pattern, needs in _candidates(spots) for hit in _hits(flat, entry, pattern, needs[0])]
+    kept = _resolve(hits)
+    ends = [hit.match.start() for hit in kept[1:]] + [len(text)]
+    return [_found(text, flat, hit, following) for hit, following in zip(kept, ends, strict=True)]
+
+
+def _interesting(flat: str) -> str:
+    """The surroundings of every anchor, blanks single: what all further tests look at."""
+    single = " ".join(flat.split())
+    places: list[int] = []
+    for anchor in anchors():
+        place = single.find(anchor)
+        while place >= 0:
+            places.append(place)
+            place = single.find(anchor, place + 400)
+    places.sort()
+    pieces = []
+    done = 0
+    for place in places:
+        begin, end = max(place - 600, done), place + 1400
+        if end > done:
+            pieces.append(single[begin:end])
+            done = end
+    return "".join(pieces)
+
+
+def _candidates(spots: str) -> Iterator[tuple[Entry, str, tuple[str, ...]]]:
+    for entry in entries().values():
+        for pattern, needs in entry.patterns:
+            if all(word in spots for word in needs):
+                yield entry, pattern, needs
+
+
+def _hits(flat: str, entry: Entry, pattern: str, anchor: str) -> Iterator[_Hit]:
+    matcher = compile_pattern(pattern)
+    refused = entry.raw.get("unless", ())
+    done = 0
+    for place in _places(flat, anchor):
+        if place < done:
+            continue
+        match = matcher.match(flat, place, place + _LONGEST)
+        begin = max(done, place - _LEAD)
+        while match is None and begin <= place:
+            found = matcher.search(flat, begin, place + _LONGEST)
+            if found is None or found.start() > place:
+                break
+            if found.end() > place:
+                match = found
+            begin = found.start() + 1
+        if match is not None:
+            done = match.end()
+            if not any(word in flat[max(0, match.start() - 24) : match.end() + 12] for word in refused):
+                yield _Hit(entry, pattern, match)
+
+
+def _places(flat: str, anchor: str) -> Iterator[int]:
+    """Where an anchor stands, its blanks being any run of blanks."""
+    if " " in anchor:
+        for found in _spaced(anchor).finditer(flat):
+            yield found.start()
+        return
+    place = flat.find(anchor)
+    while place >= 0:
+        yield place
+        place = flat.find(anchor, place + 1)
+
+
+@cache
+def _spaced(anchor: str) -> re.Pattern[str]:
+    return re.compile(re.escape(anchor).replace(r"\ ", r"\s+"))
+
+
+def _resolve(hits: list[_Hit]) -> list[_Hit]:
+    """Hits that do not overlap: longer ones first, spoken words last, then the order of the knowledge base."""
+    hits.sort(
+        key=lambda hit: (
+            hit.entry.template.kind == "told",
+            hit.match.start() - hit.match.end(),
+            hit.entry.rank,
+        )
+    )
+    starts: list[int] = []
+    kept: list[_Hit] = []
+    for hit in hits:
+        begin, end = hit.match.span()
+        place = bisect_left(starts, begin)
+        if place < len(kept) and kept[place].match.start() < end:
+            continue
+        if place and kept[place - 1].match.end() > begin:
+            continue
+        starts.insert(place, begin)
+        kept.insert(place, hit)
+    return kept
+
+
+def _found(text: str, flat: str, hit: _Hit, following: int) -> Found:
+    start, end = hit.match.span()
+    figures, tolerance = read(
+        hit.pattern, hit.match, text, hit.entry.template, floor=hit.entry.raw.get("rounding") == "floor"
+    )
+    template = hit.entry.template
+    if hit.entry.variants:
+        region = " ".join(flat[max(0, start - _BEFORE) : min(end + _AFTER, following)].split())
+        for variant in hit.entry.variants:
+            if _tells(variant, region, figures):
+                template = variant.template
+    return Found(template, start, end, figures, tolerance, dict(template.sets))
+
+
+def _tells(variant: Entry, region: str, figures: Figures) -> bool:
+    words = variant.raw.get("tells", ())
+    wanted = variant.raw.get("when", {})
+    return all(word in region for word in words) and all(figures.get(name) in values for name, values in wanted.items())

@@ -1,0 +1,194 @@
+r"""The language of message templates and its compiler to regular expressions.
+
+A pattern is the text a program prints, with `{name:type}` for a figure, `[...]` for an optional part, `{a|b}` for
+alternatives, `...` for anything on one line, `^`/`$` for the start and end of a line, and `~` after the words that must
+be there: what follows may be cut or garbled at any point. A backslash takes a character literally.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, TypeAlias
+
+# Quote and box marks that wrap a message; blanked before matching, so that a wrapped message is a spaced one.
+MARKS: Final = ">|│┃║*`"
+# Punctuation that people lose when they paste; never needed to tell two messages apart.
+_LOOSE: Final = frozenset(".,;:()")
+
+# A unit is whole at the end of the text too: nothing else starts with "gib". One letter needs something after it.
+_UNIT = r"(?:[kmgt]i?b|bytes?(?![a-z])|[bkmgt](?=[^a-z0-9]))"
+# An integer must be followed by something, or its last digits may have been cut.
+_WHOLE = r"(?=[^\d.,]|[.,]\D)"
+_NUMBER = r"\d+(?:\.\d+)?"
+
+TYPES: Final[dict[str, str]] = {
+    "size": rf"{_NUMBER}\s*{_UNIT}",
+    "bytes": rf"\d[\d,]*{_WHOLE}",
+    "kib": rf"{_NUMBER}{_WHOLE}",
+    "mib": rf"{_NUMBER}{_WHOLE}",
+    "gib": rf"{_NUMBER}{_WHOLE}",
+    "int": rf"-?\d+{_WHOLE}",
+    "float": rf"-?{_NUMBER}{_WHOLE}",
+    "exit": r"-?\d{1,10}(?=\D|\Z)",
+    "shape": r"\d+(?:\s?,\s?\d+)*(?=\s?[\])])",
+    "word": r"[^\s,;()]+(?=[\s,;()])",
+    "hex": r"0x[0-9a-f]+",
+    "path": r"\S{1,300}",
+    "lines": r"[\s\S]{0,4000}?",
+    "processes": rf"(?:\s*(?:process\s+\d+|including\s+non-pytorch\s+memory\s*,?\s*this\s+process)\s+has\s+"
+    rf"(?:{_NUMBER}\s*{_UNIT})(?:\s+memory\s+in\s+use\.?)?)*\s*",
+}
+PROCESS: Final = re.compile(
+    rf"(?:process\s+(?P<pid>\d+)|this\s+process)\s+has\s+(?P<size>{_NUMBER}\s*{_UNIT})", re.ASCII
+)
+
+
+class PatternError(ValueError):
+    """A pattern is not in the language; the message names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Text as printed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A figure; the name `_` is matched and dropped."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Alternatives, the first that fits wins; `optional` allows none of them."""
+
+    branches: tuple["Sequence", ...]
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`~`, `^`, `$` or `...`."""
+
+    sign: str
+
+
+Node: TypeAlias = Literal | Field | Choice | Mark
+Sequence: TypeAlias = tuple[Node, ...]
+
+_TOKEN = re.compile(
+    r"(?P<escape>\\.)|(?P<gap>\.\.\.)|\{(?P<name>\w+):(?P<type>\w+)\}|(?P<sign>[\[\]{}|~^$])|(?P<text>[^\\\[\]{}|~^$.]+|\.)",
+    re.DOTALL,
+)
+
+
+def parse(pattern: str) -> Sequence:
+    """The nodes of a pattern; raises PatternError."""
+    stack: list[tuple[str, list[list[Node]]]] = [("", [[]])]
+    for token in _TOKEN.finditer(pattern):
+        branches = stack[-1][1]
+        here = branches[-1]
+        sign = token["sign"]
+        if token["name"]:
+            if token["type"] not in TYPES:
+                raise PatternError(f"column {token.start() + 1}: unknown type {token['type']!r}")
+            here.append(Field(token["name"], token["type"]))
+        elif token["gap"]:
+            here.append(Mark("..."))
+        elif sign in {"[", "{"}:
+            stack.append((sign, [[]]))
+        elif sign in {"]", "}"}:
+            opener, done = stack.pop()
+            if not stack or opener + sign not in {"[]", "{}"}:
+                raise PatternError(f"column {token.start() + 1}: {sign} closes nothing")
+            stack[-1][1][-1].append(Choice(tuple(map(tuple, done)), optional=sign == "]"))
+        elif sign == "|" and len(stack) > 1:
+            branches.append([])
+        elif sign in {"~", "^", "$"}:
+            here.append(Mark(sign))
+        else:
+            text = token["escape"][1] if token["escape"] else token[0]
+            if here and isinstance(last := here[-1], Literal):
+                here[-1] = Literal(last.text + text)
+            else:
+                here.append(Literal(text))
+    if len(stack) != 1:
+        raise PatternError(f"{stack[-1][0]} is never closed")
+    return tuple(stack[0][1][0])
+
+
+def flatten(text: str) -> str:
+    """Lower case, quote and box marks and written-out line breaks blanked; every character keeps its place."""
+    low = text.lower()
+    if len(low) != len(text):  # 'İ' is the one letter whose lower case is longer
+        low = text.replace("İ", "I").lower()
+    for mark in MARKS:
+        if mark in low:
+            low = low.replace(mark, " ")
+    return low.replace("\\n", "  ") if "\\n" in low else low
+
+
+@cache
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """The matcher of a pattern over flattened text; group names are the figures' names."""
+    return re.compile(_sequence(parse(pattern)), re.MULTILINE)
+
+
+def required(pattern: str) -> tuple[str, ...]:
+    """Literals of a flattened, single-blank text without which the pattern cannot match, longest first.
+
+    Found by erasing everything optional, without parsing: this runs over the whole stock at every start.
+    """
+    fixed = pattern.split("~", 1)[0]
+    while (erased := _INNERMOST.sub("\0", fixed)) != fixed:
+        fixed = erased
+    words = (piece.strip() for piece in _BREAK.split(fixed.translate(_BLANK).lower()))
+    return tuple(sorted((" ".join(word.split()) for word in words if len(word) > 1), key=len, reverse=True))
+
+
+_INNERMOST = re.compile(r"(?<!\\)\[[^\[\]{}]*\](?<!\\\])|(?<!\\)\{[^\[\]{}]*\}(?<!\\\})")
+_BREAK = re.compile(r"\0|\.\.\.|[.,;:()^$\\\[\]{}]")
+_BLANK = str.maketrans(dict.fromkeys(MARKS, " "))
+
+
+def _sequence(nodes: Sequence) -> str:
+    cut = next((place for place, node in enumerate(nodes) if node == Mark("~")), None)
+    if cut is None:
+        return "".join(map(_node, nodes))
+    tail = ""
+    for node in reversed(nodes[cut + 1 :]):
+        tail = _node(node) + tail
+        if not isinstance(node, Literal):
+            continue
+        tail = f"(?:{tail})?"
+    return _sequence(nodes[:cut]) + (tail if tail.startswith("(?:") else f"(?:{tail})?")
+
+
+def _node(node: Node) -> str:
+    if isinstance(node, Literal):
+        return _literal(node.text)
+    if isinstance(node, Field):
+        group = TYPES[node.type]
+        return f"(?:{group})" if node.name == "_" else f"(?P<{node.name}>{group})"
+    if isinstance(node, Choice):
+        return f"(?:{'|'.join(map(_sequence, node.branches))})" + ("?" if node.optional else "")
+    return {"...": r"[^\n]{0,300}?", "^": r"^[ \t]*", "$": r"[ \t]*$"}[node.sign]
+
+
+def _literal(text: str) -> str:
+    out = []
+    for run in _RUNS.findall(flatten(text)):
+        if run[0] not in _LOOSE and not run[0].isspace():
+            out.append(re.escape(run))
+        elif run.isspace():
+            out.append(r"\s+" if out else r"\s*")  # the part before may have taken the blank
+        else:
+            out.append(r"\s*" + "".join(rf"{re.escape(sign)}?\s*" for sign in run if sign in _LOOSE))
+    return "".join(out)
+
+
+_RUNS = re.compile(r"[.,;:()\s]+|[^.,;:()\s]+")
