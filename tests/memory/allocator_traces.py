@@ -1,0 +1,156 @@
+"""Traces for the allocator: made by a generator of our own, so that a seed and a few parameters are the whole trace.
+
+An event is ("alloc", name, bytes, stream), ("free", name) or ("empty_cache",); names are numbered from 0.
+"""
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeAlias
+
+from oomdoc.memory.allocator import SMALL_BUFFER, Allocator, OutOfMemory
+
+Event: TypeAlias = tuple[Any, ...]
+
+KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
+
+# (lowest, highest) bytes of the classes that a mix draws from
+MIXES: dict[str, tuple[tuple[int, int], ...]] = {
+    "small": ((1, 600), (512, 64 * KIB), (64 * KIB, MIB)),
+    "around_1mib": ((MIB - 1024, MIB + 1024), (MIB, 2 * MIB), (1, 4 * KIB)),
+    "around_10mib": ((10 * MIB - 2048, 10 * MIB + 2048), (MIB + 1, 12 * MIB)),
+    "middle": ((MIB + 1, 20 * MIB), (2 * MIB, 64 * MIB)),
+    "large": ((20 * MIB, 512 * MIB), (MIB, 20 * MIB)),
+    "huge": ((256 * MIB, 4 * GIB), (20 * MIB, 256 * MIB)),
+    "all": ((1, 4 * KIB), (4 * KIB, MIB), (MIB, 20 * MIB), (20 * MIB, 256 * MIB), (256 * MIB, 2 * GIB)),
+}
+
+
+class Numbers:
+    """A 64-bit linear congruential generator (Knuth's MMIX constants): equal on every Python."""
+
+    def __init__(self, seed: int) -> None:
+        self.state = (seed * 2654435761 + 88172645463325252) % (1 << 64)
+
+    def below(self, limit: int) -> int:
+        self.state = (self.state * 6364136223846793005 + 1442695040888963407) % (1 << 64)
+        return (self.state >> 11) % limit
+
+    def between(self, low: int, high: int) -> int:
+        return low + self.below(high - low + 1)
+
+
+def random_trace(
+    seed: int, events: int, mix: str, *, live_bytes: int, streams: int = 1, flush: int = 0
+) -> Iterator[Event]:
+    """Allocate below `live_bytes` and free above it, at random; every `flush` events or so the cache is emptied."""
+    numbers = Numbers(seed)
+    classes = MIXES[mix]
+
+    def drawn() -> int:
+        low, high = classes[numbers.below(len(classes))]
+        return numbers.between(low, high)
+
+    repeated = [drawn() for _ in range(12)]
+    live: list[tuple[int, int]] = []
+    held = name = 0
+    for _ in range(events):
+        if flush and not numbers.below(flush):
+            yield ("empty_cache",)
+            continue
+        grows = held < live_bytes and (not live or numbers.below(100) < 62)
+        if grows:
+            size = repeated[numbers.below(12)] if numbers.below(2) else drawn()
+            yield ("alloc", name, size, numbers.below(streams))
+            live.append((name, size))
+            held += size
+            name += 1
+        else:
+            index = len(live) - 1 - numbers.below(min(len(live), 8)) if numbers.below(3) else numbers.below(len(live))
+            freed, size = live[index]
+            live[index] = live[-1]
+            live.pop()
+            held -= size
+            yield ("free", freed)
+
+
+def training_trace(
+    seed: int, *, layers: int, hidden: int, tokens: int, steps: int, adam: bool = True
+) -> Iterator[Event]:
+    """Weights, then steps of activations up and down, gradients, optimizer state and its temporaries."""
+    numbers = Numbers(seed)
+    count = 0
+    names: dict[str, int] = {}
+
+    def alloc(label: str, size: int) -> Event:
+        nonlocal count
+        names[label] = count
+        count += 1
+        return ("alloc", names[label], size, 0)
+
+    def free(label: str) -> Event:
+        return ("free", names.pop(label))
+
+    shapes = [hidden * hidden, hidden * hidden // 4, hidden * hidden * 3, hidden]
+    for layer in range(layers):
+        for part, size in enumerate(shapes):
+            yield alloc(f"w{layer}.{part}", 2 * size)
+    for step in range(steps):
+        length = tokens - numbers.below(1 + tokens // 8)
+        for layer in range(layers):
+            for part in range(6):
+                yield alloc(f"a{layer}.{part}", 2 * length * hidden * (1 + part % 3))
+            yield alloc("t", 4 * length * hidden)
+            yield free("t")
+        yield alloc("logits", 4 * length * 32000)
+        yield alloc("dlogits", 4 * length * 32000)
+        yield free("logits")
+        for layer in reversed(range(layers)):
+            yield alloc("da", 2 * length * hidden * 3)
+            for part, size in enumerate(shapes):
+                if f"g{layer}.{part}" not in names:
+                    yield alloc(f"g{layer}.{part}", 2 * size)
+                yield alloc("tmp", 2 * size)
+                yield free("tmp")
+            for part in reversed(range(6)):
+                yield free(f"a{layer}.{part}")
+            yield free("da")
+        yield free("dlogits")
+        for layer in range(layers if adam else 0):
+            for part, size in enumerate(shapes):
+                if not step:
+                    yield alloc(f"m{layer}.{part}", 4 * size)
+                    yield alloc(f"v{layer}.{part}", 4 * size)
+                yield alloc("update", 4 * size)
+                yield free("update")
+        if step % 2:
+            for layer in range(layers):
+                for part in range(len(shapes)):
+                    yield free(f"g{layer}.{part}")
+
+
+def make_trace(case: dict[str, Any]) -> Iterator[Event]:
+    """The events of a recorded case."""
+    given = {key: value for key, value in case.items() if key not in ("kind", "settings", "answer")}
+    return random_trace(**given) if case["kind"] == "random" else training_trace(**given)
+
+
+def simulate(events: Iterable[Event], settings: dict[str, Any]) -> dict[str, Any]:
+    """Our answer: a checksum over the offset of every allocation (-1 for a failed one), the failures, the statistics."""
+    allocator = Allocator(**settings)
+    handles: list[int] = []
+    failures: list[list[Any]] = []
+    for event in events:
+        if event[0] == "alloc":
+            try:
+                handles.append(allocator.malloc(event[2], event[3]))
+            except OutOfMemory as error:
+                failures.append([len(handles), str(error)])
+                handles.append(0)
+        elif event[0] == "free":
+            allocator.free(handles[event[1]])
+        else:
+            allocator.empty_cache()
+    offsets = [handle - SMALL_BUFFER if handle else -1 for handle in handles]
+    checksum = zlib.crc32(json.dumps(offsets).encode())
+    return {"offsets": checksum, "failures": failures, "stats": list(allocator.stats)}
