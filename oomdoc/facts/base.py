@@ -14,9 +14,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-SECTIONS = ("rules", "facts", "messages", "frameworks", "models", "gpus", "remedies", "articles", "logs", "phrases")
-
-
 class BaseError(Exception):
     """A file of the knowledge base cannot be read; the message names file and line."""
 
@@ -25,6 +22,11 @@ def root() -> Path:
     """The folder that holds `rules/` and `knowledge/`: inside the package in a wheel, above it in a checkout."""
     packed = Path(__file__).parent.parent / "_base"
     return packed if packed.is_dir() else Path(__file__).parent.parent.parent
+
+
+def sections() -> list[str]:
+    """The names of all sections: the rules, and every folder or file of knowledge/."""
+    return ["rules", *sorted(path.stem for path in (root() / "knowledge").iterdir() if not path.name.startswith("."))]
 
 
 def section_path(section: str) -> Path:

@@ -112,7 +112,9 @@ class Case(Model):
 
     def with_facts(self, facts: Iterable[Fact]) -> "Case":
         """This case with more facts."""
-        return self.model_copy(update={"facts": (*self.facts, *facts)})
+        return Case.model_construct(
+            facts=(*self.facts, *facts), events=self.events, series=self.series, inputs=self.inputs
+        )  # not model_copy: it would carry the old index along
 
     def disagreements(self) -> tuple[Disagreement, ...]:
         """Facts that two stated sources (not defaults or assumptions) give differently."""

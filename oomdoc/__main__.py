@@ -1,0 +1,5 @@
+"""`python -m oomdoc` is `oomdoc`."""
+
+from oomdoc.cli import main
+
+main()
