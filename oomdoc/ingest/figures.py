@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
-from oomdoc.ingest.pattern import PROCESS, Field, Node, parse
+from oomdoc.ingest.pattern import PROCESS, Field, Node, group_name, parse
 from oomdoc.ingest.template import Template
 
 Figures: TypeAlias = dict[str, int | float | str]
@@ -46,7 +46,8 @@ def read(
     figures: Figures = {}
     tolerance: dict[str, int] = {}
     for name, kind in _fields(pattern).items():
-        printed = match.group(name)
+        group = group_name(name)
+        printed = match.group(group)
         if printed is None or kind == "processes":
             continue
         if kind in {"size", "kib", "mib", "gib"}:
@@ -62,12 +63,14 @@ def read(
         elif kind == "float":
             figures[name] = float(printed)
         elif kind == "exit":
-            if match.end(name) < len(text) or _cannot_grow(int(printed)):
+            if match.end(group) < len(text) or _cannot_grow(int(printed)):
                 figures[name] = int(printed)
+        elif kind == "signame":
+            figures[name] = printed.rsplit(".", 1)[-1].upper()
         elif kind == "shape":
             figures[name] = re.sub(r"\s", "", printed)
         else:
-            figures[name] = text[match.start(name) : match.end(name)]
+            figures[name] = text[match.start(group) : match.end(group)]
     _derive(figures, tolerance, template.means, match.groupdict().get("processes"))
     return figures, tolerance
 

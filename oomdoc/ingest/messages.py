@@ -1,7 +1,7 @@
 """Finds the messages of a text: which template, where, and its figures. Knows no message itself; those are data."""
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,7 +16,8 @@ __all__ = ["Found", "Template", "anchors", "find_messages"]
 # What a variant's own words may stand before and after the common part of the message.
 _BEFORE, _AFTER = 60, 1200
 # No message is longer; also what a pattern may need before its anchor.
-_LONGEST, _LEAD = 6000, 4200
+_LONGEST, _LEAD, _LEAD_OVER_LINES = 6000, 400, 4200
+_SAME_BREATH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def find_messages(text: str) -> list[Found]:
         return []
     hits = [hit for entry, pattern, needs in _candidates(spots) for hit in _hits(flat, entry, pattern, needs[0])]
     kept = _resolve(hits)
-    ends = [hit.match.start() for hit in kept[1:]] + [len(text)]
-    return [_found(text, flat, hit, following) for hit, following in zip(kept, ends, strict=True)]
+    firm = [hit.match.start() for hit in kept if not hit.entry.raw.get("fallback")] + [len(text)]
+    return [_found(text, flat, hit, firm[bisect_right(firm, hit.match.start(), 0, len(firm) - 1)]) for hit in kept]
 
 
 def _interesting(flat: str) -> str:
@@ -84,12 +85,13 @@ def _candidates(spots: str) -> Iterator[tuple[Entry, str, tuple[str, ...]]]:
 def _hits(flat: str, entry: Entry, pattern: str, anchor: str) -> Iterator[_Hit]:
     matcher = compile_pattern(pattern)
     refused = entry.raw.get("unless", ())
+    lead = _LEAD_OVER_LINES if ":lines}" in pattern else _LEAD
     done = 0
     for place in _places(flat, anchor):
         if place < done:
             continue
         match = matcher.match(flat, place, place + _LONGEST)
-        begin = max(done, place - _LEAD)
+        begin = max(done, place - lead)
         while match is None and begin <= place:
             found = matcher.search(flat, begin, place + _LONGEST)
             if found is None or found.start() > place:
@@ -121,10 +123,11 @@ def _spaced(anchor: str) -> re.Pattern[str]:
 
 
 def _resolve(hits: list[_Hit]) -> list[_Hit]:
-    """Hits that do not overlap: longer ones first, spoken words last, then the order of the knowledge base."""
+    """Hits that do not overlap: longer ones first, fallbacks and spoken words last, then the order of the knowledge base."""
     hits.sort(
         key=lambda hit: (
             hit.entry.template.kind == "told",
+            hit.entry.raw.get("fallback", False),
             hit.match.start() - hit.match.end(),
             hit.entry.rank,
         )
@@ -140,7 +143,17 @@ def _resolve(hits: list[_Hit]) -> list[_Hit]:
             continue
         starts.insert(place, begin)
         kept.insert(place, hit)
-    return kept
+    return [hit for before, hit in zip([None, *kept], kept, strict=False) if not _repeats(before, hit)]
+
+
+def _repeats(before: _Hit | None, hit: _Hit) -> bool:
+    """One failure often names itself twice in one breath; templates that say so count once."""
+    return (
+        before is not None
+        and before.entry is hit.entry
+        and bool(hit.entry.raw.get("once"))
+        and hit.match.start() - before.match.end() < _SAME_BREATH
+    )
 
 
 def _found(text: str, flat: str, hit: _Hit, following: int) -> Found:
@@ -149,12 +162,13 @@ def _found(text: str, flat: str, hit: _Hit, following: int) -> Found:
         hit.pattern, hit.match, text, hit.entry.template, floor=hit.entry.raw.get("rounding") == "floor"
     )
     template = hit.entry.template
+    facts = {name: figures.pop(name) for name in tuple(figures) if "." in name}
     if hit.entry.variants:
         region = " ".join(flat[max(0, start - _BEFORE) : min(end + _AFTER, following)].split())
         for variant in hit.entry.variants:
             if _tells(variant, region, figures):
                 template = variant.template
-    return Found(template, start, end, figures, tolerance, dict(template.sets))
+    return Found(template, start, end, figures, tolerance, {**template.sets, **facts})
 
 
 def _tells(variant: Entry, region: str, figures: Figures) -> bool:

@@ -32,7 +32,8 @@ TYPES: Final[dict[str, str]] = {
     "exit": r"-?\d{1,10}(?=\D|\Z)",
     "shape": r"\d+(?:\s?,\s?\d+)*(?=\s?[\])])",
     "word": r"[^\s,;()]+(?=[\s,;()])",
-    "hex": r"0x[0-9a-f]+",
+    "signal": r"(?:killed|bus\s+error|segmentation\s+fault|terminated|aborted)(?![a-z])",
+    "signame": r"(?<![a-z])(?:<?signals\.)?sig(?:kill|bus|abrt|segv|term)(?![a-z])",
     "path": r"\S{1,300}",
     "lines": r"[\s\S]{0,4000}?",
     "processes": rf"(?:\s*(?:process\s+\d+|including\s+non-pytorch\s+memory\s*,?\s*this\s+process)\s+has\s+"
@@ -81,7 +82,7 @@ Node: TypeAlias = Literal | Field | Choice | Mark
 Sequence: TypeAlias = tuple[Node, ...]
 
 _TOKEN = re.compile(
-    r"(?P<escape>\\.)|(?P<gap>\.\.\.)|\{(?P<name>\w+):(?P<type>\w+)\}|(?P<sign>[\[\]{}|~^$])|(?P<text>[^\\\[\]{}|~^$.]+|\.)",
+    r"(?P<escape>\\.)|(?P<gap>\.\.\.)|\{(?P<name>[\w.]+):(?P<type>\w+)\}|(?P<sign>[\[\]{}|~^$])|(?P<text>[^\\\[\]{}|~^$.]+|\.)",
     re.DOTALL,
 )
 
@@ -121,6 +122,11 @@ def parse(pattern: str) -> Sequence:
     return tuple(stack[0][1][0])
 
 
+def group_name(name: str) -> str:
+    """Name of a figure as a regular expression takes it."""
+    return name.replace(".", "__")
+
+
 def flatten(text: str) -> str:
     """Lower case, quote and box marks and written-out line breaks blanked; every character keeps its place."""
     low = text.lower()
@@ -156,16 +162,21 @@ _BLANK = str.maketrans(dict.fromkeys(MARKS, " "))
 
 
 def _sequence(nodes: Sequence) -> str:
+    """After `~` every literal opens an optional group that holds all the rest, so a match ends where the text does."""
     cut = next((place for place, node in enumerate(nodes) if node == Mark("~")), None)
     if cut is None:
         return "".join(map(_node, nodes))
     tail = ""
-    for node in reversed(nodes[cut + 1 :]):
-        tail = _node(node) + tail
-        if not isinstance(node, Literal):
-            continue
-        tail = f"(?:{tail})?"
-    return _sequence(nodes[:cut]) + (tail if tail.startswith("(?:") else f"(?:{tail})?")
+    rest = nodes[cut + 1 :]
+    for place in range(len(rest) - 1, -1, -1):
+        tail = _node(rest[place]) + tail
+        if place == 0 or (isinstance(rest[place], Literal) and not _is_gap(rest[place - 1])):
+            tail = f"(?:{tail})?"
+    return _sequence(nodes[:cut]) + tail
+
+
+def _is_gap(node: Node) -> bool:
+    return node == Mark("...") or (isinstance(node, Field) and node.type == "lines")
 
 
 def _node(node: Node) -> str:
@@ -173,7 +184,7 @@ def _node(node: Node) -> str:
         return _literal(node.text)
     if isinstance(node, Field):
         group = TYPES[node.type]
-        return f"(?:{group})" if node.name == "_" else f"(?P<{node.name}>{group})"
+        return f"(?:{group})" if node.name == "_" else f"(?P<{group_name(node.name)}>{group})"
     if isinstance(node, Choice):
         return f"(?:{'|'.join(map(_sequence, node.branches))})" + ("?" if node.optional else "")
     return {"...": r"[^\n]{0,300}?", "^": r"^[ \t]*", "$": r"[ \t]*$"}[node.sign]

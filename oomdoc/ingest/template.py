@@ -82,16 +82,18 @@ def anchors() -> tuple[str, ...]:
 
 
 def _entry(raw: dict[str, Any], variants: tuple[Entry, ...], rank: int) -> Entry:
-    patterns = raw["pattern"]
-    listed = [patterns] if isinstance(patterns, str) else patterns
-    fixed = raw.get("anchor")
-    return Entry(
-        _template(raw),
-        tuple((pattern, (fixed, *required(pattern)) if fixed else required(pattern)) for pattern in listed),
-        raw,
-        variants,
-        rank,
-    )
+    """The literals of a pattern, or where it starts with alternatives, each `anchor` the file names."""
+    patterns = []
+    named = _listed(raw.get("anchor", ()))
+    for pattern in _listed(raw["pattern"]):
+        fixed = required(pattern)
+        own = [anchor for anchor in named if anchor in pattern.lower()] or ([] if fixed else named)
+        patterns += [(pattern, (anchor, *fixed)) for anchor in own] or [(pattern, fixed)]
+    return Entry(_template(raw), tuple(patterns), raw, variants, rank)
+
+
+def _listed(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
 
 
 def _template(raw: dict[str, Any]) -> Template:
