@@ -57,4 +57,5 @@ class MemoryProfile(Model):
     capacity_bytes: int | None = None
     components: dict[Component, int]  # at the peak
     assumed: tuple[str, ...] = ()  # sentences: what was not known and taken for granted
+    assumed_zh: tuple[str, ...] = ()  # the same sentences in Chinese
     basis: str = ""  # where the architecture came from

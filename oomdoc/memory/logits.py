@@ -1,0 +1,54 @@
+"""Logits and the loss: the copies that a version of transformers, or a fused loss, makes of batch x tokens x vocabulary."""
+
+from math import ceil
+
+from oomdoc.memory.architecture import Architecture
+from oomdoc.memory.knowledge import document, holds, loss_recipe
+from oomdoc.memory.parts import Part, part
+from oomdoc.memory.settings import Settings
+
+
+def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part]:
+    """Logit copies at the worst moment of the loss, `B*S*V*(half*c + float*4)`; stage is "forward" or "backward".
+
+    Sources: transformers `loss/loss_utils.py` and the forward of each version (losses.yaml). A fused loss holds one
+    chunk: `ceil(T / ceil(V/h))` rows, in the compute dtype and float32.
+    """
+    if not model.vocab or model.kind in ("encoder", "vision", "diffusion") or not settings.trains:
+        return []
+    rows = settings.samples * settings.tokens / settings.parallel.sequence
+    name = recipe_name(model, settings)
+    if name == "chunked":
+        size = ceil(rows / ceil(model.vocab / max(1, model.hidden))) * model.vocab * (settings.compute + 4)
+        size += rows * model.hidden * settings.compute
+        return [part("logits", "one chunk of logits", size, 0.5, "fused loss, {:,.0f} tokens", rows)]
+    copies = loss_recipe(name)[stage]
+    width = copies.get("half", 0) * settings.compute + copies.get("float", 0) * 4
+    if model.shape.softcap:
+        width += settings.compute + 4  # tanh keeps its output; the division makes one more copy
+    vocab = model.vocab / settings.parallel.tensor
+    return [part("logits", "logits and loss", rows * vocab * width, 0.12, "{:,.0f} x {:,} x {:.0f} B ({})", rows, model.vocab,
+                 width, name)]  # fmt: skip
+
+
+def recipe_name(model: Architecture, settings: Settings) -> str:
+    """Which copies the loss makes: a fused loss, the framework's own, or that of this version of transformers."""
+    if settings.liger:
+        return "chunked"
+    if settings.loss != "float":
+        return settings.loss
+    table = document("losses")
+    if model.model_type in table["remote_half"]:
+        return "half_shifted" if settings.parallel.zero_stage else "float_inside"
+    for rule in table["by_transformers"]:
+        if holds(rule["versions"], settings.transformers) and model.model_type in rule.get(
+            "model_types", (model.model_type,)
+        ):
+            return str(rule["recipe"])
+    return "float"
+
+
+def logits_bytes(model: Architecture, settings: Settings, samples: int, rows: int) -> int:
+    """One batch of logits outside the loss: transformers before 4.45 upcasts them all, later keeps the model's dtype."""
+    width = settings.compute + (4 if holds("<4.45", settings.transformers) and settings.transformers else 0)
+    return int(samples * rows * model.vocab * width)

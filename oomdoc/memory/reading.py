@@ -1,0 +1,328 @@
+"""Canonical facts into Settings: what is known is taken, what is not is assumed and said so in both languages."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from oomdoc.facts.case import Case
+from oomdoc.memory.architecture import Architecture, Said
+from oomdoc.memory.knowledge import habits, holds, version
+from oomdoc.memory.knowledge import constants as platform
+from oomdoc.memory.platform import capacity
+from oomdoc.memory.settings import WIDTHS, Images, Lengths, Lora, Parallel, Serving, Settings, SettingsError
+
+_LIMITS = {
+    "train.per_device_batch_size": 65_536, "train.max_length": 20_000_000, "train.sequence_tokens": 20_000_000,
+    "train.gradient_accumulation_steps": 1_000_000, "lora.rank": 65_536, "parallel.world_size": 100_000,
+    "train.num_images": 10_000, "image.height": 100_000, "image.width": 100_000, "image.frames": 100_000,
+    "image.tiles": 10_000, "eval.per_device_batch_size": 65_536, "inference.batch_size": 1_000_000,
+    "inference.max_new_tokens": 20_000_000, "inference.prompt_tokens": 20_000_000, "train.num_generations": 10_000,
+    "parallel.tensor_parallel": 1024, "parallel.pipeline_parallel": 1024, "parallel.sequence_parallel": 1024,
+    "parallel.expert_parallel": 1024,
+}  # fmt: skip
+_ADAPTERS = {
+    "lora",
+    "qlora",
+    "dora",
+    "prefix",
+    "adalora",
+    "longlora",
+    "rslora",
+    "vera",
+    "adapter",
+    "oft",
+    "boft",
+    "ia3",
+}
+
+
+def from_case(case: Case, architecture: Architecture) -> Settings:
+    """The settings of a case: the most trusted value of every fact."""
+    return from_facts({name: case.value(name) for name in case.names()}, architecture)
+
+
+def from_facts(facts: Mapping[str, Any], architecture: Architecture) -> Settings:
+    """Settings from canonical facts (None: known to be unset). Raises SettingsError for a value nobody can mean."""
+    return _Reader(facts, architecture).settings()
+
+
+class _Reader:
+    def __init__(self, facts: Mapping[str, Any], architecture: Architecture) -> None:
+        self.facts = facts
+        self.model = architecture
+        self.said: list[Said] = []
+        self.framework = self.text("framework.name")
+        self.habits = habits(self.framework, version(self.text("framework.version")))
+
+    def settings(self) -> Settings:
+        method = self.method()
+        precision = self.precision()
+        full = method not in _ADAPTERS
+        parallel = self.parallel()
+        deepspeed = parallel.zero_stage > 0
+        bits, kind = self.quantised(method)
+        autocast = bool(self.habits["autocast"]) and precision < 4 and not deepspeed and method != "inference"
+        weights = self.weights(full and method not in ("inference", "load"), precision, deepspeed)
+        serving = self.serving()
+        tokens = self.tokens(serving)
+        framework_loss = str(self.habits["loss"])
+        return Settings(
+            method=method, stage=self.text("train.stage") or "sft",
+            batch=self.number("train.per_device_batch_size") or serving.batch or self.assume_batch(method),
+            tokens=tokens, images=self.images(), compute=precision, weights=weights, autocast=autocast,
+            adapter=precision if deepspeed or not self.habits["autocast"] else WIDTHS[self.habits["adapter"]],
+            checkpointing=self.checkpointing(method), vision_checkpointing=self.flag("train.vision_gradient_checkpointing"),
+            checkpoint_offload=self.facts.get("train.gradient_checkpointing") in ("unsloth", "offload"),
+            attention=self.attention(), accumulation=self.number("train.gradient_accumulation_steps") or 1,
+            optimizer=self.text("train.optimizer") or self.assume_optimizer(method, deepspeed), lora=self.lora(method),
+            quant_bits=bits, quant_type=kind, quant_double=self.flag("quant.double") is not False,
+            kbit_upcast=bool(self.habits["kbit_upcast"]) and self.model.quant_bits == 0 and method != "inference",
+            quantised_head=bool(self.habits.get("quantised_head")), quantised_saves_input=self.saves_input(),
+            freeze_vision=self.frozen("train.freeze_vision_tower", method),
+            freeze_projector=self.frozen("train.freeze_projector", method),
+            freeze_language=self.flag("train.freeze_language_model") or False,
+            trainable=self.number("model.trainable_parameters") or 0, parallel=parallel, loss=framework_loss,
+            liger=bool(self.flag("train.liger_kernel") or self.flag("train.chunked_loss")), lengths=self.lengths(),
+            expandable=bool(self.flag("env.expandable_segments")) or "expandable_segments:true"
+            in (self.text("env.alloc_conf") or "").lower(),
+            reference_model=self.reference(method), generations=self.number("train.num_generations") or 1,
+            ema=bool(self.flag("train.ema")), compiled=bool(self.flag("train.compile")),
+            eval_batch=self.number("eval.per_device_batch_size") or 0,
+            eval_keeps_logits=self.facts.get("eval.accumulation_steps", 1) is None
+            and self.flag("eval.prediction_loss_only") is not True,
+            eval_generates=bool(self.flag("eval.predict_with_generate")), serving=serving,
+            capacity=self.number("hardware.gpu_total_bytes") or capacity(self.text("hardware.gpu_name") or "") or 0,
+            other_processes=self.number("hardware.other_process_bytes") or 0, torch=version(self.text("env.torch")),
+            transformers=version(self.text("env.transformers")),
+            hopper=any(name in (self.text("hardware.gpu_name") or "").upper() for name in ("H100", "H200", "H800", "H20")),
+            assumed=tuple(self.said),
+        )  # fmt: skip
+
+    # plain readings
+
+    def text(self, name: str) -> str | None:
+        value = self.facts.get(name)
+        return str(value) if value is not None and value != "" else None
+
+    def flag(self, name: str) -> bool | None:
+        value = self.facts.get(name)
+        return value if isinstance(value, bool) else None
+
+    def number(self, name: str) -> int | None:
+        value = self.facts.get(name)
+        if value is None or isinstance(value, bool):
+            return None
+        try:
+            count = int(float(value))
+        except (TypeError, ValueError, OverflowError):
+            raise SettingsError(f"{name} is {value!r}, a number is needed") from None
+        if count < 0 or count > _LIMITS.get(name, 1 << 60):
+            raise SettingsError(f"{name} = {count:,} cannot be meant")
+        return count
+
+    def assume(self, en: str, zh: str) -> None:
+        self.said.append((en, zh))
+
+    # readings with a default
+
+    def method(self) -> str:
+        method = (self.text("train.method") or "").lower()
+        if method in ("inference", "load", "eval", "generate"):
+            return "inference" if method in ("eval", "generate") else method
+        if not method:
+            if self.facts.get("run.phase") == "inference" or any(key.startswith("inference.") for key in self.facts):
+                return "inference"
+            if any(self.facts.get(key) for key in ("lora.rank", "lora.target_modules")):
+                return "qlora" if self.facts.get("quant.bits") else "lora"
+            self.assume(
+                "the training method is not stated: full fine-tuning is assumed", "未说明训练方式：按全参训练估算"
+            )
+            return "full"
+        return "full" if method in ("pretrain", "pt", "sft") else method
+
+    def precision(self) -> float:
+        stated = (self.text("train.precision") or "").lower()
+        if stated in WIDTHS:
+            return 2.0 if WIDTHS[stated] == 1.0 else WIDTHS[stated]
+        if self.model.kind in ("encoder", "vision", "encoder_decoder") and self.model.dtype == "float32":
+            self.assume("the precision is not stated: float32 is assumed", "未说明训练精度：按 float32 估算")
+            return 4.0
+        self.assume("the precision is not stated: bfloat16 is assumed", "未说明训练精度：按 bfloat16 估算")
+        return 2.0
+
+    def weights(self, full: bool, precision: float, deepspeed: bool) -> float:
+        stated = (self.text("model.load_dtype") or "").lower().removeprefix("torch.")
+        if stated in WIDTHS:
+            return WIDTHS[stated]
+        if deepspeed:
+            return precision
+        if full and precision < 4:
+            if self.flag("train.mixed_precision") or self.flag("train.pure_precision") is False:
+                return 4.0
+            return precision if self.flag("train.pure_precision") else WIDTHS[self.habits["full"]]
+        return precision
+
+    def assume_batch(self, method: str) -> int:
+        if method != "load":
+            self.assume("the batch size is not stated: 1 is assumed", "未说明 batch size：按 1 估算")
+        return 1
+
+    def assume_optimizer(self, method: str, deepspeed: bool) -> str:
+        if method in ("inference", "load"):
+            return "none"
+        return "deepspeed_fused_adamw" if deepspeed else str(self.habits["optimizer"])
+
+    def tokens(self, serving: Serving) -> int:
+        known = self.number("train.sequence_tokens")
+        if known:
+            return known
+        limit = self.number("train.max_length")
+        completion, prompt = self.number("train.max_completion_length"), self.number("train.max_prompt_length")
+        if completion:
+            return completion + (prompt or 512)
+        if limit:
+            self.assume(
+                f"samples are taken to reach the length limit of {limit:,} tokens",
+                f"按样本达到长度上限 {limit:,} token 估算",
+            )
+            return limit
+        if serving.prompt or serving.new_tokens:
+            return max(1, serving.prompt + serving.new_tokens)
+        if self.model.pads_to_limit and self.model.max_positions:
+            self.assume(
+                f"no length limit is set and this model pads to its own limit of {self.model.max_positions:,} tokens",
+                f"没有设置长度上限，该模型会填充到自身上限 {self.model.max_positions:,} token",
+            )
+            return self.model.max_positions
+        guess = min(2048, self.model.max_positions or 2048)
+        self.assume(
+            f"the sequence length is not known: {guess:,} tokens are assumed", f"未知序列长度：按 {guess:,} token 估算"
+        )
+        return guess
+
+    def checkpointing(self, method: str) -> Any:
+        value = self.facts.get("train.gradient_checkpointing")
+        if method in ("inference", "load"):
+            return "off"
+        if value is None:
+            on = bool(self.habits["checkpointing"])
+            label = self.framework or "transformers.Trainer"
+            self.assume(
+                f"gradient checkpointing is not stated: {'on' if on else 'off'}, the habit of {label}, is assumed",
+                f"未说明梯度检查点：按 {label} 的习惯{'开启' if on else '关闭'}估算",
+            )
+            return "all" if on else "off"
+        if value == "language":
+            return "language"
+        return "off" if value is False or str(value).lower() in ("false", "no", "none", "off") else "all"
+
+    def attention(self) -> str:
+        stated = (self.text("model.attention") or "").lower()
+        if stated:
+            return "flash" if "flash" in stated or stated in ("fa2", "fa3", "xformers") else stated
+        return str(self.habits["attention"])
+
+    def lora(self, method: str) -> Lora | None:
+        if method not in _ADAPTERS:
+            return None
+        rank = self.number("lora.rank")
+        if rank is None:
+            rank = int(self.habits["rank"])
+            self.assume(f"the LoRA rank is not stated: {rank} is assumed", f"未说明 LoRA rank：按 {rank} 估算")
+        targets = _names(self.facts.get("lora.target_modules"))
+        dropout = self.facts.get("lora.dropout")
+        return Lora(
+            rank=rank, targets=targets or (str(self.habits["targets"]),),
+            dropout=float(dropout) if isinstance(dropout, int | float) else float(self.habits["dropout"]),
+            saved_modules=_names(self.facts.get("lora.modules_to_save")),
+            reaches_vision=bool(self.flag("lora.reaches_vision_tower")), dora=method == "dora",
+        )  # fmt: skip
+
+    def quantised(self, method: str) -> tuple[int, str]:
+        bits, kind = self.number("quant.bits") or 0, (self.text("quant.type") or "").lower()
+        if not bits and self.model.quant_bits:
+            bits = self.model.quant_bits
+        if not bits and method == "qlora":
+            bits = 4
+            self.assume("QLoRA: 4-bit NF4 weights are assumed", "QLoRA：按 4 位 NF4 权重估算")
+        if bits and not kind:
+            kind = self.model.quant_type or ("int8" if bits == 8 else "nf4")
+        return bits, kind
+
+    def saves_input(self) -> bool:
+        rule = platform()["bitsandbytes_saves_input"]
+        stated = version(self.text("env.bitsandbytes"))
+        if stated:
+            return holds(rule["versions"], stated)
+        return self.framework in rule["frameworks"]
+
+    def frozen(self, name: str, method: str) -> bool:
+        value = self.flag(name)
+        return value if value is not None else method != "full" or self.framework is not None
+
+    def lengths(self) -> Lengths:
+        if self.flag("train.packing"):
+            return "fixed"
+        return self.habits["lengths"]  # type: ignore[no-any-return]
+
+    def reference(self, method: str) -> bool:
+        stated = self.flag("train.reference_model")
+        stage = self.text("train.stage")
+        return stated if stated is not None else stage in ("dpo", "kto", "ppo", "grpo") and method == "full"
+
+    def images(self) -> Images:
+        if self.model.vision is None:
+            return Images()
+        found = Images(
+            count=self.number("train.num_images") or 0, height=self.number("image.height") or 0,
+            width=self.number("image.width") or 0, max_pixels=self.number("image.max_pixels") or 0,
+            tiles=self.number("image.tiles") or 0, frames=self.number("image.frames") or 0,
+            tokens=self.number("image.tokens") or 0,
+        )  # fmt: skip
+        stated = found.count or found.height or found.tokens or found.frames or found.tiles or found.max_pixels
+        return replace(found, count=found.count or 1) if stated else found
+
+    def parallel(self) -> Parallel:
+        stage, kind = self.number("parallel.zero_stage") or 0, (self.text("parallel.kind") or "").lower()
+        world = self.number("parallel.world_size") or 0
+        if "fsdp" in kind:
+            kind = "fsdp"
+        if stage > 3:
+            raise SettingsError(f"parallel.zero_stage = {stage} cannot be meant")
+        if not world:
+            world = self.number("hardware.gpu_count") or 1 if (stage or kind in ("ddp", "fsdp", "zero", "dp")) else 1
+        sizes = {
+            name: max(1, self.number(f"parallel.{name}_parallel") or 1)
+            for name in ("tensor", "pipeline", "sequence", "expert")
+        }
+        offload = (self.text("parallel.offload") or "none").lower()
+        offload = "all" if "param" in offload or offload == "all" or (stage == 3 and "cpu" in offload) else (
+            "optimizer" if offload not in ("none", "false", "no") else "none")  # fmt: skip
+        if not kind:
+            kind = "zero" if stage else "ddp" if world > 1 else "none"
+        return Parallel(
+            kind=kind, world=max(1, world), zero_stage=stage, offload=offload,
+            bucket_elements=self.number("parallel.zero_bucket_elements") or 0, **sizes,
+        )  # fmt: skip
+
+    def serving(self) -> Serving:
+        share = self.facts.get("inference.gpu_memory_utilization")
+        kv_dtype = (self.text("inference.kv_cache_dtype") or "").lower()
+        return Serving(
+            prompt=self.number("inference.prompt_tokens") or 0,
+            new_tokens=self.number("inference.max_new_tokens") or self.number("eval.max_new_tokens") or 0,
+            batch=self.number("inference.batch_size") or 0,
+            engine=self.framework if self.framework in ("vllm", "sglang") else "",
+            utilization=float(share) if isinstance(share, int | float) and 0 < share <= 1 else 0.0,
+            max_model_len=self.number("inference.max_model_len") or 0,
+            max_num_seqs=self.number("inference.max_num_seqs") or 0, kv_bytes=WIDTHS.get(kv_dtype, 2.0),
+            graphs=self.flag("inference.cuda_graphs") is not False, grad=bool(self.flag("inference.grad_enabled")),
+        )  # fmt: skip
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.strip("[]").split(",") if part.strip())
+    return tuple(str(part) for part in value)
