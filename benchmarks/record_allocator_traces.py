@@ -1,12 +1,11 @@
 """Record what PyTorch's own allocator answers on generated traces, for the tests of the simulator.
 
-Needs ../shared/allocator-oracle (the allocator of a torch wheel over a stub CUDA runtime) and a C++ compiler. `--fuzz N`
-records nothing and compares N fresh random traces with the simulator instead.
+Needs ../shared/allocator-oracle (the allocator of a torch wheel over a stub CUDA runtime) and a C++ compiler.
+`--fuzz N` records nothing: it compares the simulator with the real allocator on N fresh traces.
 """
 
 import argparse
 import gzip
-import itertools
 import json
 import os
 import re
@@ -123,12 +122,35 @@ def training_case(seed: int) -> dict[str, Any]:
 def cases() -> Iterator[dict[str, Any]]:
     yield from (random_case(seed, 1500) for seed in range(100))
     yield from (training_case(seed) for seed in range(100, 151))
+    for seed in range(151, 191):
+        case = random_case(seed, 1500)
+        case["settings"]["conf"] = random_conf(Numbers(seed))
+        yield case
+
+
+def random_conf(numbers: Numbers) -> str:
+    """A few settings together, as no list of ours would combine them."""
+    choices = {
+        "expandable_segments": ("True", "False"),
+        "max_split_size_mb": ("40", "64", "100", "333", "1024"),
+        "max_non_split_rounding_mb": ("40", "64", "200", "2000"),
+        "roundup_power2_divisions": ("1", "2", "8", "64", "[32:256,256:0,>:4]", "[>:16]"),
+        "garbage_collection_threshold": ("0.2", "0.5", "0.95"),
+        "large_segment_size_mb": ("11", "16", "21", "40"),
+        "throw_on_cudamalloc_oom": ("True", "False"),
+        "expandable_segments_reserve": ("0.15", "5G", "0.8"),
+        "per_process_memory_fraction": ("0.4", "0.87", "1.0"),
+    }
+    chosen = [key for key in choices if not numbers.below(3)]
+    return ",".join(f"{key}:{choices[key][numbers.below(len(choices[key]))]}" for key in chosen)
 
 
 def fuzz(program: Path, count: int, start: int) -> None:
     differ = failures = retries = 0
     for seed in range(start, start + count):
         case = training_case(seed) if seed % 8 == 7 else random_case(seed, 600 + seed % 7 * 200)
+        if seed % 2:
+            case["settings"]["conf"] = random_conf(Numbers(seed))
         events = list(make_trace(case))
         truth, ours = ask(program, events, case["settings"]), simulate(events, case["settings"])
         failures += bool(truth["failures"])
@@ -157,7 +179,7 @@ def main() -> None:
     FIXTURE.write_bytes(gzip.compress(json.dumps(recorded).encode(), mtime=0))
     failed = sum(bool(case["answer"]["failures"]) for case in recorded)
     retried = sum(bool(case["answer"]["stats"][9]) for case in recorded)
-    used = sorted(itertools.chain({case["settings"]["conf"] for case in recorded}))
+    used = {case["settings"]["conf"] for case in recorded}
     print(f"{len(recorded)} traces, {retried} with retries, {failed} with failures, {len(used)} settings -> {FIXTURE}")
 
 

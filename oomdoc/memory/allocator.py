@@ -1,10 +1,12 @@
-"""PyTorch's CUDA caching allocator, simulated to the byte: what a trace of mallocs and frees reserves, and when it fails.
+"""PyTorch's CUDA caching allocator, simulated to the byte: what mallocs and frees reserve, and when they fail.
 
 Standard library only, Python 3.9+, no import from this package: the dry-run worker loads this file in the training
-interpreter; the files it needs at times lie beside it. The rules are those of DeviceCachingAllocator
+interpreter; the files it needs for some settings lie beside it. The rules are those of DeviceCachingAllocator
 (c10/cuda/CUDACachingAllocator.cpp), whose function names stand in the docstrings, checked against the real allocator of
 torch 2.15 on recorded traces. Not simulated: CUDA graphs' private pools, blocks used on a second stream.
 """
+
+# ruff: noqa: UP006, UP007, UP035, UP045  (Python 3.9)
 
 import importlib.util
 import sys
@@ -19,7 +21,7 @@ SMALL_BUFFER = 2 * MIB  # kSmallBuffer: the segment of the small pool
 MIN_LARGE_ALLOC = 10 * MIB  # kMinLargeAlloc: from here on a request gets a segment of its own
 ROUND_LARGE = 2 * MIB  # kRoundLarge: and that segment is a multiple of this
 UNLIMITED = 1 << 62
-ADDRESS_BITS = 50  # a free block is found by one integer: size above, address below
+ADDRESS_BITS = 62  # a free block is found by one integer: size above, address below
 FREE, LIVE, UNMAPPED = 0, 1, 2
 
 
@@ -102,7 +104,7 @@ class OutOfMemory(Exception):  # noqa: N818  (as torch.OutOfMemoryError)
 
 
 class Stats(NamedTuple):
-    """As torch.cuda.memory_stats(), both pools together; bytes and counts. Expandable segments are not counted there."""
+    """As torch.cuda.memory_stats(), both pools together; `segments` leaves out expandable ones, as there."""
 
     allocated_bytes: int
     peak_allocated_bytes: int
@@ -139,12 +141,11 @@ class Block:
 class Pool:
     """The blocks of one stream and size class that are free, by size and then address, or unmapped, by address."""
 
-    __slots__ = ("blocks", "is_small", "keys", "least_rest", "page", "split_below", "unmapped", "unmapped_order")
+    __slots__ = ("blocks", "keys", "least_rest", "page", "split_below", "unmapped", "unmapped_order")
 
     block_type = Block
 
     def __init__(self, conf: AllocatorConf, *, is_small: bool) -> None:
-        self.is_small = is_small
         self.page = SMALL_BUFFER if is_small else conf.large_segment_size
         any_rest = is_small or conf.expandable_segments  # should_split
         self.least_rest = MIN_BLOCK if any_rest else SMALL_SIZE + 1
@@ -155,11 +156,13 @@ class Pool:
         self.unmapped: Dict[int, Block] = {}
 
     def put(self, block: Block) -> None:
+        """Add a free block."""
         key = block.size << ADDRESS_BITS | block.ptr
         insort(self.keys, key)
         self.blocks[key] = block
 
     def drop(self, block: Block) -> None:
+        """Take a free block out."""
         key = block.size << ADDRESS_BITS | block.ptr
         del self.keys[bisect_left(self.keys, key)]
         del self.blocks[key]
@@ -183,9 +186,7 @@ class Allocator:
         self.conf = conf = AllocatorConf.parse(conf) if isinstance(conf, str) else conf
         if conf.backend != "native":
             raise ValueError(f"the allocator backend {conf.backend} is not simulated")
-        self.total_bytes = total_bytes
-        self.other_bytes = other_bytes
-        self.granularity = granularity
+        self.total_bytes, self.other_bytes, self.granularity = total_bytes, other_bytes, granularity
         self.allowed_bytes: Optional[int] = None
         self.device_bytes = 0  # what the driver has handed out to this allocator
         self.allocated_bytes = self.peak_allocated_bytes = 0
@@ -196,19 +197,26 @@ class Allocator:
         self._next_address = SMALL_BUFFER  # never 0, which is the handle of an empty request
         self._live: Dict[int, Block] = {}
         self._small: Dict[int, Pool] = {}
-        self._large: Dict[int, Pool] = {}
+        self.large: Dict[int, Pool] = {}
         self.clock = 0  # searches of the large pool since garbage collection is on, which age a cached block
         self._collects = False
         self._rounds = any(conf.roundup_power2_divisions)
         self._chooses = conf.expandable_segments or conf.max_split_size < UNLIMITED
-        self._expandable = _beside("expandable") if conf.expandable_segments else None
-        fraction = conf.per_process_memory_fraction if fraction is None else fraction
-        if fraction != 1:
+        self._limits_splits = conf.max_split_size < UNLIMITED and not conf.expandable_segments
+        self._pressure: Any = _beside("pressure") if self._limits_splits or conf.garbage_collection_threshold else None
+        self._refuses_above = UNLIMITED
+        if conf.throw_on_cudamalloc_oom and total_bytes is not None:  # set_memory_fraction does not change this limit
+            self._refuses_above = int(conf.per_process_memory_fraction * total_bytes)
+        self._expandable: Any = _beside("expandable") if conf.expandable_segments else None
+        if fraction is None and total_bytes is not None:
+            fraction = conf.per_process_memory_fraction
+        if fraction is not None:
             self.set_memory_fraction(fraction)
 
     def set_memory_fraction(self, fraction: float) -> None:
-        """As torch.cuda.set_per_process_memory_fraction: 1 lifts the limit, and with it garbage collection.
+        """As torch.cuda.set_per_process_memory_fraction: 1 lifts the limit, and garbage collection stops with it.
 
+        So it is in torch 2.15; in the sources of 2.8 a fraction of 1 is a limit like any other, with collection.
         ValueError for a fraction outside 0 to 1, or where the card's size is unknown.
         """
         if not 0 <= fraction <= 1:
@@ -221,7 +229,7 @@ class Allocator:
     @property
     def stats(self) -> Stats:
         """The figures of this moment; costs a walk over the free blocks."""
-        pools = [*self._small.values(), *self._large.values()]
+        pools = [*self._small.values(), *self.large.values()]
         free = [block for pool in pools for block in pool.blocks.values() if block.segment is None]
         inactive = sum(block.size for block in free if block.prev is not None or block.next is not None)
         values = {name: getattr(self, name) for name in Stats._fields if name != "inactive_split_bytes"}
@@ -237,7 +245,7 @@ class Allocator:
         if rounded <= SMALL_SIZE:
             pool = self._small.get(stream) or self._small.setdefault(stream, Pool(self.conf, is_small=True))
         else:
-            pool = self._large.get(stream) or self._large.setdefault(stream, Pool(self.conf, is_small=False))
+            pool = self.large.get(stream) or self.large.setdefault(stream, Pool(self.conf, is_small=False))
             if self._collects:
                 self.clock += 1
         keys = pool.keys
@@ -270,10 +278,10 @@ class Allocator:
         block.requested = size
         self._live[block.ptr] = block
         self.allocated_bytes += rounded
-        if self.allocated_bytes > self.peak_allocated_bytes:
+        if self.allocated_bytes > self.peak_allocated_bytes:  # noqa: PLR1730  (max() is slower)
             self.peak_allocated_bytes = self.allocated_bytes
         self.requested_bytes += size
-        if self.requested_bytes > self.peak_requested_bytes:
+        if self.requested_bytes > self.peak_requested_bytes:  # noqa: PLR1730
             self.peak_requested_bytes = self.requested_bytes
         return block.ptr
 
@@ -313,12 +321,12 @@ class Allocator:
 
     def empty_cache(self) -> None:
         """Return every segment without a live block, and every page of expandable ones (release_cached_blocks)."""
-        for pool in (*self._large.values(), *self._small.values()):
+        for pool in (*self.large.values(), *self._small.values()):
             for block in [pool.blocks[key] for key in pool.keys]:
-                if block.segment is not None and self._expandable is not None:
+                if block.segment is not None:
                     self._expandable.unmap(self, block)
                 elif block.prev is None and block.next is None:
-                    self._release(block)
+                    self.release(block)
 
     def _round(self, size: int) -> int:
         """round_size with roundup_power2_divisions: up to the next of n steps between two powers of two."""
@@ -348,18 +356,15 @@ class Allocator:
             asked = self.conf.large_segment_size
         else:
             asked = -(-size // ROUND_LARGE) * ROUND_LARGE
-        if self.conf.throw_on_cudamalloc_oom and self.allowed_bytes is None and self.total_bytes is not None:
-            if self.reserved_bytes + size > self.total_bytes:
-                raise OutOfMemory(requested, self, preemptive=True)
         if self._collects:
-            self._collect_garbage()
-        block = self._grow(pool, size, asked)
-        if block is None and self._release_oversize(pool, size):
-            block = self._grow(pool, size, asked)
+            self._pressure.collect_garbage(self)
+        block = self._grow(pool, size, asked, requested)
+        if block is None and self._limits_splits and self._pressure.release_oversize(self, pool, size):
+            block = self._grow(pool, size, asked, requested)
         if block is None:
             self.empty_cache()
             self.retries += 1
-            block = self._grow(pool, size, asked)
+            block = self._grow(pool, size, asked, requested)
         if block is None:
             self.ooms += 1
             raise OutOfMemory(asked, self)
@@ -379,18 +384,17 @@ class Allocator:
         """Count bytes that came from the driver (or went back, if negative)."""
         self.reserved_bytes += size
         self.peak_reserved_bytes = max(self.peak_reserved_bytes, self.reserved_bytes)
-        if size > 0:
-            self.device_mallocs += 1
-        else:
-            self.device_frees += 1
+        self.device_mallocs += size > 0
+        self.device_frees += size < 0
 
-    def _grow(self, pool: Pool, size: int, asked: int) -> Optional[Block]:
+    def _grow(self, pool: Pool, size: int, asked: int, requested: int) -> Optional[Block]:
         """alloc_block: one attempt to get memory from the driver."""
         if self.allowed_bytes is not None and self.reserved_bytes + asked > self.allowed_bytes:
             return None
+        if self.reserved_bytes + size > self._refuses_above:
+            raise OutOfMemory(requested, self, preemptive=True)
         if self._expandable is not None:
-            block: Optional[Block] = self._expandable.extend(self, pool, size)
-            return block
+            return self._expandable.extend(self, pool, size)  # type: ignore[no-any-return]
         charged = -(-asked // self.granularity) * self.granularity
         if not self.fits(charged):
             return None
@@ -400,52 +404,12 @@ class Allocator:
         self.peak_segments = max(self.peak_segments, self.segments)
         return Block(self.address(charged), asked, pool, None, FREE)
 
-    def _release(self, block: Block) -> None:
+    def release(self, block: Block) -> None:
         """release_block: cudaFree of a whole free segment."""
         block.pool.drop(block)
         self.device_bytes -= -(-block.size // self.granularity) * self.granularity
         self.reserve(-block.size)
         self.segments -= 1
-
-    def _release_oversize(self, pool: Pool, size: int) -> bool:
-        """release_available_cached_blocks: with max_split_size_mb, give back just enough of the unsplittable blocks."""
-        limit = self.conf.max_split_size
-        if limit >= UNLIMITED or self._expandable is not None:
-            return False
-        wanted = max(size, limit)
-        index = bisect_left(pool.keys, wanted << ADDRESS_BITS)
-        if index < len(pool.keys):
-            self._release(pool.blocks[pool.keys[index]])
-            return True
-        released = 0
-        while released < wanted and pool.keys:
-            block = pool.blocks[pool.keys[-1]]
-            if block.size < limit:
-                break
-            released += block.size
-            self._release(block)
-        return released >= wanted
-
-    def _collect_garbage(self) -> None:
-        """garbage_collect_cached_blocks: above the threshold, free whole large segments that are older than average."""
-        threshold = int(self.conf.garbage_collection_threshold * float(self.allowed_bytes or 0))
-        target = self.reserved_bytes - threshold
-        if target <= 0:
-            return
-        pools = self._large.values()
-        whole = [block for pool in pools for block in pool.blocks.values() if block.prev is None and block.next is None]
-        age = sum(self.clock - block.born for block in whole)
-        reclaimed = 0
-        while whole and reclaimed < target:
-            average = age / len(whole)
-            old = [block for block in whole if self.clock - block.born >= average]
-            if not old:
-                return
-            whole = [block for block in whole if self.clock - block.born < average]
-            for block in old:
-                reclaimed += block.size
-                age -= self.clock - block.born
-                self._release(block)
 
 
 class Result(NamedTuple):

@@ -4,6 +4,8 @@ Loaded by allocator.py when expandable_segments is on, under the same terms: sta
 allocator and its pools come in as arguments; blocks are made with the type found on them.
 """
 
+# ruff: noqa: UP045  (Python 3.9)
+
 from bisect import bisect_left, insort
 from typing import Any, NamedTuple, Optional
 

@@ -6,6 +6,8 @@ AcceleratorAllocatorConfig::parseArgs (c10/core/AllocatorConfig.cpp) and CUDAAll
 2.8 the ">" of roundup_power2_divisions also replaced the last interval named before it.
 """
 
+# ruff: noqa: UP006, UP035, UP045  (Python 3.9)
+
 import re
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -14,7 +16,9 @@ UNLIMITED = 1 << 62
 INTERVALS = 16  # roundup_power2_divisions knows 1 MiB, 2 MiB, ... 32 GiB and above
 _REAL = r"\+?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 _NO_EFFECT = re.compile(
-    "pinned_.+|release_lock_on_(cuda|hip)malloc|graph_capture_record_stream_reuse|expandable_segments_reserve_by_class"
+    "pinned_(use_background_threads|use_(cuda|hip)_host_register|num_register_threads|reserve_segment_size_mb"
+    "|free_catch_all|max_round_threshold_mb|max_cached_size_mb)|release_lock_on_(cuda|hip)malloc"
+    "|graph_capture_record_stream_reuse|expandable_segments_reserve_by_class"
 )
 
 
@@ -43,6 +47,8 @@ def parse(text: str) -> Dict[str, Any]:
         elif key == "expandable_segments_reserve":
             values["expandable_reserve"] = _reserve(value)
         elif key == "backend":
+            if value not in ("native", "cudaMallocAsync"):
+                raise ValueError("Unknown allocator backend, options are native and cudaMallocAsync")
             values[key] = value
         elif key != "large_segment_size_mb" and not _NO_EFFECT.fullmatch(key):
             raise ValueError(f"Unrecognized key '{key}' in CUDA allocator config.")
@@ -53,7 +59,7 @@ def _pairs(text: str) -> List[Tuple[str, str]]:
     """Pairs of key and value; a value is one token or all between its square brackets."""
     text = "".join(text.split())
     pairs = re.findall(r"([^,:\[\]]+):(\[[^\]]*\]|[^,:\[\]]+)(?:,|$)", text)
-    if ",".join(f"{key}:{value}" for key, value in pairs) != text.rstrip(","):
+    if ",".join(f"{key}:{value}" for key, value in pairs) != text[: -1 if text.endswith(",") else None] or not pairs:
         raise ValueError(f"cannot read the allocator settings '{text}': expected key:value,key:value")
     return pairs
 
@@ -67,7 +73,7 @@ def _number(key: str, text: str, pattern: str = r"\+?\d+") -> str:
 
 
 def _megabytes(key: str, text: str, least: int) -> int:
-    size = int(_number(key, text))
+    size = int(_number(key, text, r"[+-]?\d+")) % (1 << 64)  # std::stoull lets a negative number wrap around
     if size < least:
         raise ValueError(f"CachingAllocator option {key} too small, must be >= {least}")
     return min(size * MIB, UNLIMITED)

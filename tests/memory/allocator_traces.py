@@ -74,59 +74,72 @@ def random_trace(
             yield ("free", freed)
 
 
-def training_trace(
-    seed: int, *, layers: int, hidden: int, tokens: int, steps: int, adam: bool = True
-) -> Iterator[Event]:
+class Training:
+    """One training run's events; labels name what is alive."""
+
+    def __init__(self, layers: int, hidden: int) -> None:
+        self.layers = layers
+        self.hidden = hidden
+        self.shapes = [hidden * hidden, hidden * hidden // 4, hidden * hidden * 3, hidden]
+        self.count = 0
+        self.names: dict[str, int] = {}
+
+    def alloc(self, label: str, size: int) -> Event:
+        self.names[label] = self.count
+        self.count += 1
+        return ("alloc", self.names[label], size, 0)
+
+    def free(self, label: str) -> Event:
+        return ("free", self.names.pop(label))
+
+    def forward(self, length: int) -> Iterator[Event]:
+        for layer in range(self.layers):
+            for part in range(6):
+                yield self.alloc(f"a{layer}.{part}", 2 * length * self.hidden * (1 + part % 3))
+            yield self.alloc("t", 4 * length * self.hidden)
+            yield self.free("t")
+        yield self.alloc("logits", 4 * length * 32000)
+        yield self.alloc("dlogits", 4 * length * 32000)
+        yield self.free("logits")
+
+    def backward(self, length: int) -> Iterator[Event]:
+        for layer in reversed(range(self.layers)):
+            yield self.alloc("da", 2 * length * self.hidden * 3)
+            for part, size in enumerate(self.shapes):
+                if f"g{layer}.{part}" not in self.names:
+                    yield self.alloc(f"g{layer}.{part}", 2 * size)
+                yield self.alloc("tmp", 2 * size)
+                yield self.free("tmp")
+            for part in reversed(range(6)):
+                yield self.free(f"a{layer}.{part}")
+            yield self.free("da")
+        yield self.free("dlogits")
+
+    def optimize(self) -> Iterator[Event]:
+        for layer in range(self.layers):
+            for part, size in enumerate(self.shapes):
+                if f"m{layer}.{part}" not in self.names:
+                    yield self.alloc(f"m{layer}.{part}", 4 * size)
+                    yield self.alloc(f"v{layer}.{part}", 4 * size)
+                yield self.alloc("update", 4 * size)
+                yield self.free("update")
+
+
+def training_trace(seed: int, *, layers: int, hidden: int, tokens: int, steps: int) -> Iterator[Event]:
     """Weights, then steps of activations up and down, gradients, optimizer state and its temporaries."""
     numbers = Numbers(seed)
-    count = 0
-    names: dict[str, int] = {}
-
-    def alloc(label: str, size: int) -> Event:
-        nonlocal count
-        names[label] = count
-        count += 1
-        return ("alloc", names[label], size, 0)
-
-    def free(label: str) -> Event:
-        return ("free", names.pop(label))
-
-    shapes = [hidden * hidden, hidden * hidden // 4, hidden * hidden * 3, hidden]
+    run = Training(layers, hidden)
     for layer in range(layers):
-        for part, size in enumerate(shapes):
-            yield alloc(f"w{layer}.{part}", 2 * size)
+        for part, size in enumerate(run.shapes):
+            yield run.alloc(f"w{layer}.{part}", 2 * size)
     for step in range(steps):
         length = tokens - numbers.below(1 + tokens // 8)
-        for layer in range(layers):
-            for part in range(6):
-                yield alloc(f"a{layer}.{part}", 2 * length * hidden * (1 + part % 3))
-            yield alloc("t", 4 * length * hidden)
-            yield free("t")
-        yield alloc("logits", 4 * length * 32000)
-        yield alloc("dlogits", 4 * length * 32000)
-        yield free("logits")
-        for layer in reversed(range(layers)):
-            yield alloc("da", 2 * length * hidden * 3)
-            for part, size in enumerate(shapes):
-                if f"g{layer}.{part}" not in names:
-                    yield alloc(f"g{layer}.{part}", 2 * size)
-                yield alloc("tmp", 2 * size)
-                yield free("tmp")
-            for part in reversed(range(6)):
-                yield free(f"a{layer}.{part}")
-            yield free("da")
-        yield free("dlogits")
-        for layer in range(layers if adam else 0):
-            for part, size in enumerate(shapes):
-                if not step:
-                    yield alloc(f"m{layer}.{part}", 4 * size)
-                    yield alloc(f"v{layer}.{part}", 4 * size)
-                yield alloc("update", 4 * size)
-                yield free("update")
-        if step % 2:
-            for layer in range(layers):
-                for part in range(len(shapes)):
-                    yield free(f"g{layer}.{part}")
+        yield from run.forward(length)
+        yield from run.backward(length)
+        yield from run.optimize()
+        if step % 2:  # zero_grad(set_to_none=True), every other time
+            for label in [label for label in run.names if label.startswith("g")]:
+                yield run.free(label)
 
 
 def make_trace(case: dict[str, Any]) -> Iterator[Event]:
@@ -136,7 +149,7 @@ def make_trace(case: dict[str, Any]) -> Iterator[Event]:
 
 
 def simulate(events: Iterable[Event], settings: dict[str, Any]) -> dict[str, Any]:
-    """Our answer: a checksum over the offset of every allocation (-1 for a failed one), the failures, the statistics."""
+    """Our answer: a checksum of every allocation's offset (-1 for a failed one), the failures, the statistics."""
     allocator = Allocator(**settings)
     handles: list[int] = []
     failures: list[list[Any]] = []
