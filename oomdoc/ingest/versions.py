@@ -27,7 +27,7 @@ def read(document: Document) -> list[Fact]:
     for name, value, offset in sorted(firm, key=lambda entry: entry[2]) + [e for e in weak if e[0] not in known]:
         kept.setdefault((name, value), stated(document, name, value, offset))
     facts = list(kept.values())
-    return facts + _from_builds(document, facts)
+    return facts + _from_builds(document, facts) + _from_allocator(facts)
 
 
 @cache
@@ -48,7 +48,12 @@ def _lines(text: str) -> Iterator[tuple[str, str, int, bool]]:
             start = text.rfind("\n", 0, place) + 1
             end = text.find("\n", place)
             end = len(text) if end < 0 else end
-            if match := _pattern(entry["pattern"]).search(text[start:end] + "\n"):
+            line = text[start:end]
+            if any(word in line for word in entry.get("unless", ())):
+                match = None
+            else:
+                match = _pattern(entry["pattern"]).search(line + "\n")
+            if match:
                 yield entry["fact"], _tidy(entry["fact"], match[1]), start + match.start(1), bool(entry.get("weak"))
             seen += 1
             place = text.find(needs, end)
@@ -65,7 +70,7 @@ def _mention() -> re.Pattern[str]:
     words = sorted({*_knowledge()["packages"], *_knowledge()["frameworks"]}, key=len, reverse=True)
     names = "|".join(re.escape(word).replace(r"\-", "[-_]?").replace(r"\ ", r"[ _]") for word in words)
     return re.compile(
-        rf"(?<![\w./-])[`*'\"\[]{{0,3}}({names})[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)",
+        rf"(?<![\w./-])(?<!build )[`*'\"\[]{{0,3}}({names})[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)",
         re.IGNORECASE,
     )
 
@@ -74,6 +79,9 @@ def _mentions(text: str) -> Iterator[tuple[str, str, int, bool]]:
     """`torch==2.1.0`, "torch 2.1", "| torch | 2.1 |", "- Transformers: 4.36.2", "PyTorch版本：2.1"."""
     knowledge = _knowledge()
     for offset, near in _near_names(text):
+        low = near.lower()
+        if any(word in low for word in knowledge["works_with"]):
+            continue
         for match in _mention().finditer(near):
             word = match[1].lower().replace("_", "-")
             fact = knowledge["packages"].get(word)
@@ -110,3 +118,16 @@ def _from_builds(document: Document, facts: list[Fact]) -> list[Fact]:
             source = fact.source.model_copy(update={"how": How.DERIVED, "derived_from": ("env.torch",)})
             return [Fact(name="env.cuda", value=f"{digits[:-1]}.{digits[-1]}", source=source)]
     return []
+
+
+def _from_allocator(facts: list[Fact]) -> list[Fact]:
+    """Whether segments can grow in place, where the allocator's settings were printed."""
+    return [
+        Fact(
+            name="env.expandable_segments",
+            value="expandable_segments:true" in str(fact.value).lower(),
+            source=fact.source,
+        )
+        for fact in facts
+        if fact.name == "env.alloc_conf"
+    ][:1]
