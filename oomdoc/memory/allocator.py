@@ -391,7 +391,7 @@ class Allocator:
         """alloc_block: one attempt to get memory from the driver."""
         if self.allowed_bytes is not None and self.reserved_bytes + asked > self.allowed_bytes:
             return None
-        if self.reserved_bytes + size > self._refuses_above:
+        if self.reserved_bytes + asked > self._refuses_above:
             raise OutOfMemory(requested, self, preemptive=True)
         if self._expandable is not None:
             return self._expandable.extend(self, pool, size)  # type: ignore[no-any-return]
