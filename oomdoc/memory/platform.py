@@ -69,35 +69,38 @@ def context_part(settings: Settings) -> Part:
 @cache
 def capacity(gpu_name: str) -> int | None:
     """Memory of a GPU by its name, as PyTorch reports it; a size within the name ("A100-80GB") settles variants."""
-    plain = re.sub(r"[^a-z0-9]", "", gpu_name.lower().replace("nvidia", ""))
+    plain = _squeezed(re.sub(r"^\s*\d+\s*[x*×]\s*", "", gpu_name.lower()))
     stated = re.search(r"(\d{2,3})\s?g(?:i?b)?\b", gpu_name.lower())
-    best: tuple[int, int] | None = None
-    for name, size in _cards():
-        if (
-            name
-            and (name in plain or plain in name)
-            and (not stated or abs(size / GIB - float(stated[1])) < 0.12 * float(stated[1]))
-        ):
-            match = min(len(name), len(plain))
-            if best is None or match > best[0]:
-                best = (match, size)
-    if best is not None and best[0] >= 2:
-        return best[1]
+    bare = re.sub(r"\d+g(?:i?b)?$", "", plain) if stated else plain
+    ranked: list[tuple[int, int, int]] = []
+    for known, size in _cards():
+        if not bare or (stated and abs(size / GIB - float(stated[1])) > 0.12 * float(stated[1])):
+            continue
+        rank = 0 if known in (plain, bare) else 1 if _extends(known, bare) else 2 if _extends(bare, known) else 3
+        if rank < 3:
+            ranked.append((rank, len(known) if rank == 1 else -len(known), size))
+    if ranked:
+        return min(ranked)[2]
     return int(float(stated[1]) * 0.99 * GIB) if stated else None
+
+
+def _extends(longer: str, shorter: str) -> bool:
+    return len(shorter) > 1 and longer.startswith(shorter) and not longer[len(shorter) : len(shorter) + 1].isdigit()
 
 
 @cache
 def _cards() -> tuple[tuple[str, int], ...]:
+    """(squeezed name or alias, usable bytes) of every card that `knowledge/gpus.yaml` knows the size of."""
+    cards: dict[str, Any] = base.section("gpus")["gpus.yaml"]["cards"]
     found: list[tuple[str, int]] = []
-    for document in base.section("gpus").values():
-        entries: Any = document.get("gpus", document) if isinstance(document, dict) else document
-        rows = entries.items() if isinstance(entries, dict) else ((entry.get("name", ""), entry) for entry in entries)
-        for name, entry in rows:
-            if not isinstance(entry, dict):
-                continue
-            size = entry.get("total_bytes") or int(
-                float(entry.get("torch_total_gib_typical") or entry.get("torch_gib") or 0) * GIB
-            )
-            found.extend((re.sub(r"[^a-z0-9]", "", str(each).lower().replace("nvidia", "")), size)
-                         for each in (name, *entry.get("aliases", ())) if size)  # fmt: skip
+    for name, entry in cards.items():
+        usable = entry.get("usable_gib") or ()
+        usable = usable if isinstance(usable, list | tuple) else (usable,)
+        size = sorted(usable)[len(usable) // 2] if usable else 0.985 * (entry.get("memory_gib") or 0)
+        if size:
+            found.extend((_squeezed(each), int(size * GIB)) for each in (name, *entry.get("aliases", ())))
     return tuple(found)
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]|nvidia|geforce|tesla|rtx|gtx", "", re.sub(r"\(.*?\)", "", name.lower()))

@@ -1,0 +1,93 @@
+"""From canonical facts to a prediction, for commands, the solver and tables of configurations."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oomdoc.memory.architecture import Architecture, ArchitectureError
+from oomdoc.memory.catalog import find
+from oomdoc.memory.closed_form import Peak, estimate, peak
+from oomdoc.memory.config import from_config
+from oomdoc.memory.profile import MemoryProfile
+from oomdoc.memory.reading import from_facts
+from oomdoc.memory.settings import SettingsError
+
+
+class UnknownModelError(ArchitectureError):
+    """Neither the catalog, nor a config, nor a size in the name says what the model is."""
+
+
+def architecture_of(facts: Mapping[str, Any]) -> Architecture:
+    """The model that the facts name: a local config.json first, then the catalog, a relative, a shape of that size.
+
+    Raises ArchitectureError for an absurd config, UnknownModelError where nothing says what the model is.
+    """
+    name = facts.get("model.name") or facts.get("model.path")
+    config = facts.get("model.config_path")
+    if config:
+        return read_config(str(config), str(name or ""))
+    parameters = facts.get("model.parameters")
+    size = int(parameters) if isinstance(parameters, int | float) and not isinstance(parameters, bool) else None
+    if size is not None and not 1_000 <= size <= 10**14:
+        raise ArchitectureError(f"model.parameters = {size:,} cannot be meant")
+    found = find(str(name), size) if name else find(None, size) if size else None
+    if found is None:
+        raise UnknownModelError(str(name or ""))
+    return found
+
+
+def read_config(path: str, name: str = "") -> Architecture:
+    """The architecture of a config.json (or of the folder that holds it). Raises ArchitectureError, one line."""
+    file = Path(path).expanduser()
+    file = file / "config.json" if file.is_dir() else file
+    try:
+        loaded = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArchitectureError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError as error:
+        raise ArchitectureError(f"{file} is not JSON: {error}") from None
+    return from_config(loaded, name or (file.parent.name if file.parent.name else file.stem))
+
+
+def predict(facts: Mapping[str, Any]) -> MemoryProfile:
+    """The predicted memory of a run. Raises ArchitectureError or SettingsError, one line each."""
+    model = architecture_of(facts)
+    return estimate(model, from_facts(facts, model))
+
+
+def predict_peak(facts: Mapping[str, Any], model: Architecture | None = None) -> Peak:
+    """The peak figures alone; pass the architecture to search over settings without resolving it again."""
+    known = model or architecture_of(facts)
+    return peak(known, from_facts(facts, known))
+
+
+def answer(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """One line of `--facts` output: `{"memory": ..., "assumed": [...], "error": null}`; an error is one sentence."""
+    try:
+        profile = predict(facts)
+    except UnknownModelError as error:
+        return {"memory": None, "assumed": [], "error": f"model not known: {error}" if str(error) else "no model.name"}
+    except (ArchitectureError, SettingsError) as error:
+        return {"memory": None, "assumed": [], "error": str(error)}
+    return {"memory": as_json(profile), "assumed": list(profile.assumed), "error": None}
+
+
+def as_json(profile: MemoryProfile) -> dict[str, Any]:
+    """A profile in the shape of the report contract's `memory`, with the phases beside it."""
+    return {
+        "method": profile.method,
+        "phase": profile.peak_phase,
+        "capacity_bytes": profile.capacity_bytes,
+        "allocated_bytes": profile.allocated_bytes,
+        "reserved_bytes": profile.reserved_bytes,
+        "device_bytes": profile.device_bytes,
+        "low_bytes": profile.low_bytes,
+        "high_bytes": profile.high_bytes,
+        "components": dict(profile.components),
+        "phases": [
+            {"phase": each.phase, "allocated_bytes": each.allocated_bytes, "moment": each.moment}
+            for each in profile.phases
+        ],
+        "basis": profile.basis,
+    }
