@@ -16,7 +16,9 @@ DEPTH = 40
 PIECE = re.compile(r"\S+")
 ESCAPE = re.compile(r"\\(?:\r?\n|(.))", re.DOTALL)
 EXPANSION = re.compile(
-    r"\$\{(?P<name>[#!]?\w+)(?P<index>\[[@*\w]+\])?(?:(?P<op>:?[-=+?])(?P<default>.*))?\}\Z", re.DOTALL
+    r"\$\{(?P<name>[#!]?\w+)(?P<index>\[[@*\w]+\])?"
+    r"(?:(?P<op>:?[-=+?])(?P<default>.*))?\}\Z",
+    re.DOTALL,
 )
 ARITHMETIC = re.compile(r"[\d+\-*/%() \t]{1,200}\Z")
 
