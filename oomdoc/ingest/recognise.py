@@ -1,0 +1,193 @@
+"""Which framework a run belongs to, and which version of it, by weighing the signs of every framework file."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from oomdoc.facts.model import Model, Value
+from oomdoc.ingest.frameworks import ancestors, normal, raw_files
+from oomdoc.ingest.syntax.setting import Command, Parsed, Setting
+from oomdoc.ingest.version_range import Version, bounds, contains, joined, parse_version, representative
+
+ENOUGH = 3.0  # one unmistakable sign, or several weaker ones
+TEXT_LIMIT = (
+    400_000  # characters of a log that are searched from each end; the start names programs, the end has tracebacks
+)
+
+
+class Evidence(Model):
+    """One sign that was seen."""
+
+    sign: str
+    weight: float
+    line: int | None = None
+    file: str | None = None
+
+
+class FrameworkMatch(Model):
+    """A recognised framework. `version` is what was stated or, marked by `assumed`, what is taken for granted."""
+
+    id: str
+    name: str
+    version: str
+    assumed: bool
+    versions: str = ""
+    score: float
+    confidence: float
+    evidence: tuple[Evidence, ...] = ()
+    components: tuple[str, ...] = ()
+
+    @property
+    def number(self) -> Version:
+        """The version as numbers, for ranges."""
+        return parse_version(self.version)
+
+    @property
+    def shown_version(self) -> str:
+        """The version as it is told to people: `3.x (assumed)` where nobody stated it."""
+        if not self.assumed:
+            return self.version
+        first = self.version.split(".")[0]
+        return f"{first}.x (assumed)" if first != "0" else f"{'.'.join(self.version.split('.')[:2])}.x (assumed)"
+
+
+@dataclass
+class Material:
+    """What recognition looks at, gathered once."""
+
+    settings: list[Setting] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    files: set[str] = field(default_factory=set)
+    text: str = ""
+
+    @classmethod
+    def of(cls, parsed: Iterable[Parsed], text: str = "") -> "Material":
+        """Gather parsed documents and the text of logs and tracebacks."""
+        made = cls(text=text if len(text) <= 2 * TEXT_LIMIT else text[:TEXT_LIMIT] + "\n" + text[-TEXT_LIMIT:])
+        for document in parsed:
+            made.settings.extend(document.settings)
+            made.commands.extend(document.commands)
+        made.files = {setting.file.lower() for setting in made.settings} | {c.file.lower() for c in made.commands}
+        made._index()
+        return made
+
+    def _index(self) -> None:
+        self.keys: dict[str, Setting] = {}
+        self.calls: dict[str, Setting] = {}
+        self.env: dict[str, Setting] = {}
+        for setting in self.settings:
+            if setting.kind == "env":
+                self.env.setdefault(setting.key, setting)
+                continue
+            key = normal(setting.key)
+            self.keys.setdefault(key, setting)
+            if "." in key:
+                self.keys.setdefault(key.rsplit(".", 1)[1], setting)
+                self.keys.setdefault(key.split(".", 1)[0], setting)
+            if setting.scope and "/" not in setting.scope:
+                for name in re.split(r"[^\w]+", setting.scope):
+                    self.calls.setdefault(name, setting)
+        self.launches: list[tuple[str, Command]] = [
+            (" ".join([*command.launcher, *command.words, *(str(p.value) for p in command.positionals)]), command)
+            for command in self.commands
+        ]
+        for command in self.commands:
+            for name, setting in command.env.items():
+                self.env.setdefault(name, setting)
+
+    def find(self, sign: Mapping[str, Any]) -> tuple[bool, int | None, str | None]:
+        """(seen, line, file) of a sign."""
+        if wanted := sign.get("command"):
+            for words, command in self.launches:
+                if _has_words(words, wanted):
+                    return True, command.line, command.file
+            return False, None, None
+        place: Setting | None = None
+        if wanted := sign.get("key"):
+            place = self.keys.get(normal(wanted))
+        elif wanted := sign.get("env"):
+            place = self.env.get(wanted)
+        elif wanted := sign.get("call"):
+            place = self.calls.get(wanted)
+        elif wanted := sign.get("file"):
+            return any(wanted.lower() in name for name in self.files), None, None
+        elif wanted := sign.get("text"):
+            return wanted in self.text, None, None
+        return (True, place.line, place.file) if place else (False, None, None)
+
+
+def _has_words(line: str, wanted: str) -> bool:
+    start = line.find(wanted)
+    while start >= 0:
+        before = line[start - 1] if start else " "
+        after = line[start + len(wanted)] if start + len(wanted) < len(line) else " "
+        if before in " /\\" and after == " ":
+            return True
+        start = line.find(wanted, start + 1)
+    return False
+
+
+def recognise(material: Material, known: Mapping[str, Value] | None = None) -> FrameworkMatch | None:
+    """The framework the material speaks of, or None. `known` holds facts read elsewhere (env.* versions)."""
+    found: dict[str, tuple[float, list[Evidence], str]] = {}
+    for name, document in raw_files().items():
+        score, evidence, versions = _weigh(material, document)
+        if score >= ENOUGH:
+            found[name] = (score, evidence, versions)
+    mains = {name for name in found if raw_files()[name].get("role", "trainer") in {"trainer", "engine"}}
+    components = tuple(sorted(found.keys() - mains))
+    for name in tuple(mains):
+        mains -= ancestors(name)
+    if not mains:
+        return None
+    best = max(sorted(mains), key=lambda name: found[name][0])
+    score, evidence, versions = found[best]
+    others = max((found[name][0] for name in mains if name != best), default=0.0)
+    document = raw_files()[best]
+    version, assumed = _version(material, document, versions, known or {})
+    return FrameworkMatch(
+        id=best,
+        name=str(document.get("family") or best),
+        version=version,
+        assumed=assumed,
+        versions=versions,
+        score=score,
+        confidence=round(score / (score + others + 1.0), 3),
+        evidence=tuple(evidence),
+        components=components,
+    )
+
+
+def _weigh(material: Material, document: Mapping[str, Any]) -> tuple[float, list[Evidence], str]:
+    score, evidence, versions = 0.0, [], ""
+    for sign in document.get("recognise", ()):
+        seen, line, file = material.find(sign)
+        if not seen:
+            continue
+        weight = float(sign.get("weight", 3.0))
+        score += weight
+        label = next(str(sign[kind]) for kind in ("command", "key", "env", "call", "text", "file") if kind in sign)
+        evidence.append(Evidence(sign=label, weight=weight, line=line, file=file))
+        hint = sign.get("versions", "")
+        if hint and representative(joined(versions, hint), parse_version(str(document["assume"]))) is not None:
+            versions = joined(versions, hint)
+    return score, evidence, versions
+
+
+def _version(
+    material: Material, document: Mapping[str, Any], versions: str, known: Mapping[str, Value]
+) -> tuple[str, bool]:
+    stated = known.get(str(document.get("version_fact")))
+    if isinstance(stated, str):
+        return stated, False
+    for package in document.get("packages", ()):
+        pattern = (
+            rf"(?<![\w./-]){re.escape(package)}`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)"
+        )
+        for seen in re.finditer(pattern, material.text, re.IGNORECASE):
+            if not versions or contains(versions, parse_version(seen[1])):
+                return seen[1].rstrip("."), False
+    assumed = str(document["assume"])
+    fitting = representative(versions, parse_version(assumed)) if bounds(versions) else None
+    return (".".join(map(str, fitting)) if fitting else assumed), True

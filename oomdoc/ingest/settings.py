@@ -1,0 +1,66 @@
+"""The one door from settings to facts: configuration files, commands and what stands in a pasted text or log."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.model import Value
+from oomdoc.ingest.effective import effective
+from oomdoc.ingest.frameworks import framework
+from oomdoc.ingest.issue import Issue, issues_fact
+from oomdoc.ingest.recognise import FrameworkMatch, Material, recognise
+from oomdoc.ingest.spelling import problems
+from oomdoc.ingest.syntax.setting import Command, Parsed
+from oomdoc.ingest.translate import Reading, read
+
+
+@dataclass(frozen=True)
+class SettingsRead:
+    """What the settings say: facts (explicit, defaults, derived), what went wrong, and the framework."""
+
+    facts: tuple[Fact, ...] = ()
+    issues: tuple[Issue, ...] = ()
+    match: FrameworkMatch | None = None
+    readings: tuple[Reading, ...] = ()
+    commands: tuple[Command, ...] = field(default=())
+
+
+def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fact] = ()) -> SettingsRead:
+    """Facts of parsed documents. `text` is the log or paste they came with; `known` are facts read elsewhere from it."""
+    stated = list(known)
+    values: dict[str, Value] = {fact.name: fact.value for fact in reversed(stated)}
+    material = Material.of(parsed, text)
+    match = recognise(material, values)
+    readings = read(parsed, match)
+    facts = [row.fact for row in readings if row.fact]
+    entry = framework(match.id) if match else None
+    added, idle = effective([*stated, *facts], material.commands, entry, match)
+    issues = [*problems(parsed, match), *idle]
+    told = [*_framework_facts(match), *facts, *added]
+    if failed := issues_fact([issue for issue in issues if _counts(issue)]):
+        told.append(failed)
+    return SettingsRead(tuple(told), tuple(issues), match, tuple(readings), tuple(material.commands))
+
+
+def _counts(issue: Issue) -> bool:
+    """Whether an issue means that a setting did not arrive, rather than that it does less than it looks like."""
+    return issue.kind in {"misspelt", "misplaced", "removed", "lost", "contradictory"}
+
+
+def _framework_facts(match: FrameworkMatch | None) -> list[Fact]:
+    if match is None:
+        return []
+    first = match.evidence[0]
+    source = Source(
+        how=How.DERIVED,
+        file=first.file,
+        line=first.line,
+        quote=first.sign,
+        note=", ".join(e.sign for e in match.evidence),
+    )
+    facts = [Fact(name="framework.name", value=match.name, source=source)]
+    how = Source(how=How.ASSUMED if match.assumed else How.LOG, note=match.versions or None)
+    facts.append(
+        Fact(name="framework.version", value=match.shown_version if match.assumed else match.version, source=how)
+    )
+    return facts

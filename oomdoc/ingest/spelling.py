@@ -1,0 +1,256 @@
+"""Options that did not arrive: lost behind a missing backslash, misspelt, of another framework or version, or idle.
+
+A name that exists anywhere is never called misspelt: the lists of all versions are asked first.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+
+from oomdoc.facts.model import Value
+from oomdoc.ingest.convert import SILENT, convert
+from oomdoc.ingest.frameworks import Framework, Names, framework, normal, raw_files
+from oomdoc.ingest.issue import Issue
+from oomdoc.ingest.recognise import FrameworkMatch
+from oomdoc.ingest.syntax.setting import Parsed, Setting
+from oomdoc.ingest.translate import Vocabulary, native_name
+from oomdoc.ingest.version_range import contains
+
+CLOSE = 88  # rapidfuzz ratio; one slip in eight letters
+SHORTEST = 5  # names below it are near too much
+_EXCLUSIVE = (("bf16", "fp16"), ("load_in_4bit", "load_in_8bit"))
+
+
+def problems(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Issue]:
+    """Everything that is wrong with the settings, in the order of the text; nothing is guessed without a framework."""
+    entry = framework(match.id) if match else None
+    found = list(_lost(parsed, match))
+    if entry is None or match is None:
+        return found
+    known = _known_names(entry)
+    vocabulary = Vocabulary(match)
+    for document in parsed:
+        trusted = _own_settings(document, entry, known, match)
+        found.extend(_contradictions(trusted))
+        for setting in document.settings:
+            if setting.kind == "env":
+                found.extend(_environment(setting, entry, match, parsed))
+                continue
+            if setting.kind in {"positional", "dump", "argparse-default", "assignment"}:
+                continue
+            found.extend(_idle(setting, vocabulary, entry))
+        for setting in trusted:
+            found.extend(_unknown(setting, entry, match, known))
+    return list({(issue.kind, issue.native, issue.file, issue.line): issue for issue in found}.values())
+
+
+def _lost(parsed: Iterable[Parsed], match: FrameworkMatch | None) -> Iterator[Issue]:
+    reasons = {
+        "missing-backslash": ("the line above ends without a backslash", "上一行末尾缺少反斜杠"),
+        "backslash-blank": ("the backslash above is followed by a blank", "上一行的反斜杠后面多了空格"),
+        "comment": ("a comment above ends the command", "上面的注释行截断了命令"),
+        "blank-line": ("an empty line ends the command", "空行截断了命令"),
+    }
+    vocabulary = Vocabulary(match)
+    for document in parsed:
+        for command in document.commands:
+            for lost in command.lost:
+                en, zh = reasons[lost.reason]
+                for flag in lost.flags:
+                    fact, stayed = _meaning(vocabulary, flag, match)
+                    tail_en, tail_zh = _stayed(fact, stayed, known=fact is not None and stayed is not SILENT)
+                    yield Issue(
+                        kind="lost",
+                        native=native_name(flag),
+                        written=flag.raw,
+                        file=flag.file,
+                        line=flag.line,
+                        span=flag.key_span,
+                        en=f"{native_name(flag)} never reached the program: {en}{tail_en}",
+                        zh=f"{native_name(flag)} 没有传给程序：{zh}{tail_zh}",
+                        fact=fact,
+                        stayed=None if stayed is SILENT else stayed,
+                    )
+
+
+def _meaning(vocabulary: Vocabulary, setting: Setting, match: FrameworkMatch | None) -> tuple[str | None, object]:
+    """(fact, default) of an option that did not arrive; SILENT where the default is not known."""
+    _, parameters = vocabulary.meanings(setting)
+    for parameter in parameters:
+        if parameter.fact and convert(parameter, setting.value) is not SILENT:
+            known, value = parameter.default_at(match.number) if match else (False, None)
+            return parameter.fact, value if known else SILENT
+    return None, SILENT
+
+
+def _stayed(fact: str | None, value: object, *, known: bool) -> tuple[str, str]:
+    if not fact or not known:
+        return "", ""
+    if value is None:
+        return f"; {fact} stayed unset", f"；{fact} 保持未设置"
+    return f"; {fact} stayed {value}", f"；{fact} 仍为 {value}"
+
+
+@cache
+def _all_names() -> Mapping[str, frozenset[str]]:
+    """Option and environment names of every framework file, whatever the version."""
+    return {name: frozenset(_collect(name)) for name in raw_files()}
+
+
+def _collect(name: str) -> Iterator[str]:
+    document = raw_files()[name]
+    for key in ("known_names", "known_env"):
+        for group in document.get(key, []):  # type: ignore[attr-defined]
+            yield from (normal(word) for word in group["names"].split())
+    for parameter in document.get("parameters", []):  # type: ignore[attr-defined]
+        for word in (*parameter.get("names", ()), *parameter.get("env", ())):
+            yield normal(word)
+
+
+def _known_names(entry: Framework) -> frozenset[str]:
+    known = {normal(word) for group in entry.known_names for word in group.names.split()}
+    return frozenset(known | {normal(name) for parameter in entry.parameters for name in parameter.names})
+
+
+def _own_settings(document: Parsed, entry: Framework, known: frozenset[str], match: FrameworkMatch) -> list[Setting]:
+    """Settings this framework's own parser reads: flags of its program, keys of a file that is plainly its config."""
+    if entry.open:
+        return []
+    signs = {(sign.file, sign.line) for sign in match.evidence}
+    scopes = {
+        f"{index}/{command.launcher[-1]}"
+        for index, command in enumerate(document.commands)
+        if command.launcher and (command.file, command.line) in signs
+    }
+    flags = [s for s in document.settings if s.kind in {"flag", "hydra"} and s.scope in scopes]
+    keys = [
+        s for s in document.settings if s.kind in {"yaml", "json", "toml"} and "." not in s.key and "[" not in s.key
+    ]
+    right = sum(normal(setting.key) in known for setting in keys)
+    return flags + (keys if right >= 4 and right >= 0.7 * len(keys) else [])
+
+
+def _unknown(setting: Setting, entry: Framework, match: FrameworkMatch, known: frozenset[str]) -> Iterator[Issue]:
+    name = normal(setting.key).partition(".")[0]
+    if name in known:
+        yield from _other_version(setting, name, entry, match)
+        return
+    near = _nearest(name, _at_version(entry.known_names, match) | {n for n in known if len(n) >= SHORTEST})
+    if near:
+        yield _misspelt(setting, near, entry, match)
+        return
+    homes = [file for file, names in _all_names().items() if name in names and raw_files()[file].get("role") != "base"]
+    if homes:
+        title = str(raw_files()[homes[0]]["title"])
+        yield _issue(
+            setting,
+            "misplaced",
+            en=f"{native_name(setting)} is an option of {title}; {entry.title} does not read it",
+            zh=f"{native_name(setting)} 是 {title} 的参数，{entry.title} 不会读取",
+        )
+
+
+def _at_version(groups: Sequence[Names], match: FrameworkMatch) -> set[str]:
+    return {normal(word) for group in groups if contains(group.versions, match.number) for word in group.names.split()}
+
+
+def _nearest(name: str, names: Iterable[str]) -> str | None:
+    if len(name) < SHORTEST:
+        return None
+    from rapidfuzz import fuzz, process  # imported here: only an unknown name needs it
+
+    best = process.extractOne(name, list(names), scorer=fuzz.ratio, score_cutoff=CLOSE)
+    return str(best[0]) if best else None
+
+
+def _misspelt(setting: Setting, near: str, entry: Framework, match: FrameworkMatch) -> Issue:
+    shown = f"--{near}" if setting.kind == "flag" else near
+    fact, value, known = _default_of(near, entry, match)
+    tail_en, tail_zh = _stayed(fact, value, known=known)
+    return _issue(
+        setting,
+        "misspelt",
+        suggestion=shown,
+        fact=fact,
+        stayed=value,
+        en=f"{native_name(setting)} is read by nobody; {entry.title} reads {shown}{tail_en}",
+        zh=f"没有程序读取 {native_name(setting)}；{entry.title} 读取的是 {shown}{tail_zh}",
+    )
+
+
+def _default_of(name: str, entry: Framework, match: FrameworkMatch) -> tuple[str | None, Value, bool]:
+    for parameter in entry.parameters:
+        words = {normal(word) for word in (*parameter.names, *parameter.env)}
+        if name in words and parameter.fact and contains(parameter.versions, match.number):
+            known, value = parameter.default_at(match.number)
+            return parameter.fact, value, known
+    return None, None, False
+
+
+def _other_version(setting: Setting, name: str, entry: Framework, match: FrameworkMatch) -> Iterator[Issue]:
+    """An option that exists, but not in the version that was stated."""
+    ranges = [group.versions for group in entry.known_names if name in map(normal, group.names.split())]
+    if match.assumed or not ranges or any(contains(versions, match.number) for versions in ranges):
+        return
+    instead = entry.renamed.get(name)
+    tail_en, tail_zh = (f"; it is {instead} there", f"，应写作 {instead}") if instead else ("", "")
+    yield _issue(
+        setting,
+        "removed",
+        suggestion=instead,
+        en=f"{native_name(setting)} does not exist in {entry.title} {match.version}{tail_en}",
+        zh=f"{entry.title} {match.version} 没有 {native_name(setting)}{tail_zh}",
+    )
+
+
+def _environment(
+    setting: Setting, entry: Framework, match: FrameworkMatch, parsed: Sequence[Parsed]
+) -> Iterator[Issue]:
+    name = setting.key
+    if any(name in names for names in _all_names().values()) or not name.isupper() or len(name) < SHORTEST:
+        return
+    if any(f"${name}" in s.raw or f"${{{name}" in s.raw for document in parsed for s in document.settings):
+        return  # the script hands it on itself
+    own = {word for group in entry.known_env for word in group.names.split()}
+    own |= {word for parameter in entry.parameters for word in parameter.env}
+    near = _nearest(name, own)
+    if near and abs(len(near) - len(name)) <= 2:
+        yield _misspelt(setting, near, entry, match)
+
+
+def _idle(setting: Setting, vocabulary: Vocabulary, entry: Framework) -> Iterator[Issue]:
+    layer, parameters = vocabulary.meanings(setting)
+    if layer is not vocabulary.main:
+        return
+    for parameter in parameters:
+        said = parameter.inactive or parameter.bounds_nothing
+        if said:
+            kind = "inactive" if parameter.inactive else "bounds_nothing"
+            yield _issue(setting, kind, fact=parameter.fact, en=said.en, zh=said.zh)
+            return
+    del entry
+
+
+def _contradictions(settings: Sequence[Setting]) -> Iterator[Issue]:
+    on = {normal(setting.key): setting for setting in settings if setting.value is True}
+    for first, second in _EXCLUSIVE:
+        if first in on and second in on:
+            yield _issue(
+                on[second],
+                "contradictory",
+                en=f"{first} and {second} are both on; only one can hold",
+                zh=f"{first} 和 {second} 同时开启，只能有一个生效",
+            )
+
+
+def _issue(setting: Setting, kind: str, **rest: object) -> Issue:
+    return Issue.model_validate(
+        {
+            "kind": kind,
+            "native": native_name(setting),
+            "written": setting.raw,
+            "file": setting.file,
+            "line": setting.line,
+            "span": setting.key_span,
+            **rest,
+        }
+    )

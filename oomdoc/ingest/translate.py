@@ -1,0 +1,252 @@
+"""Settings in native names -> facts in canonical ones, defaults of the recognised framework included."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.model import Model, Value
+from oomdoc.ingest.convert import SILENT, convert
+from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
+from oomdoc.ingest.recognise import FrameworkMatch
+from oomdoc.ingest.syntax.setting import Parsed, Setting
+from oomdoc.ingest.version_range import contains
+
+GENERIC = "generic"
+ENVIRONMENT = "environment"
+_MODEL = frozenset({"model.path", "model.name", "model.family"})
+_COMMAND_KINDS = frozenset({"flag", "env", "positional", "hydra"})
+
+
+class Reading(Model):
+    """One row of "what did my run actually use": a native option, and the fact it became, if any."""
+
+    native: str
+    written: str
+    fact: Fact | None = None
+    status: str
+    file: str | None = None
+    line: int | None = None
+    note_en: str | None = None
+    note_zh: str | None = None
+
+
+class Vocabulary:
+    """The options of a framework at one version, its components and the common names of scripts beside it."""
+
+    def __init__(self, match: FrameworkMatch | None) -> None:
+        self.match = match
+        files = [match.id, *match.components] if match else []
+        self.main: Framework | None = framework(match.id) if match else None
+        self.layers: list[Framework] = [framework(name) for name in files]
+        if not match or (self.main and self.main.open):
+            self.layers += [framework(name) for name in (GENERIC, ENVIRONMENT) if name in raw_files()]
+
+    @cached_property
+    def _options(self) -> list[dict[str, list[Parameter]]]:
+        tables = []
+        for layer in self.layers:
+            table: dict[str, list[Parameter]] = {}
+            for parameter in layer.parameters:
+                if layer is self.main and self.match and not contains(parameter.versions, self.match.number):
+                    continue
+                for name in (*(normal(word) for word in parameter.names), *(f"${word}" for word in parameter.env)):
+                    table.setdefault(name, []).append(parameter)
+            tables.append(table)
+        return tables
+
+    def meanings(self, setting: Setting, launcher: bool = False) -> tuple[Framework | None, list[Parameter]]:
+        """The framework file that knows an option, and what it says of it; the nearest layer answers.
+
+        `launcher`: the option goes to the program that starts the training, so only components may claim it.
+        """
+        for layer, table in zip(self.layers, self._options, strict=True):
+            if launcher and layer.role != "component":
+                continue
+            for key in _keys(setting):
+                found = [parameter for parameter in table.get(key, ()) if _in_scope(parameter, setting)]
+                if found:
+                    return layer, found
+        return None, []
+
+
+def _keys(setting: Setting) -> Iterable[str]:
+    if setting.kind == "env":
+        yield f"${setting.key}"
+        return
+    key = normal(setting.key.replace(" ", "_"))
+    while key:
+        yield key
+        _, dot, key = key.partition(".")
+        if not dot:
+            return
+
+
+def _in_scope(parameter: Parameter, setting: Setting) -> bool:
+    if not parameter.scope:
+        return True
+    place = f"{setting.scope or ''}.{setting.key}".lower()
+    return any(word.lower() in place for word in parameter.scope)
+
+
+def how(setting: Setting) -> How:
+    """How far a setting of a syntax is to be trusted."""
+    if setting.kind == "dump":
+        return How.LOG
+    if setting.kind == "argparse-default":
+        return How.DEFAULT
+    return How.COMMAND if setting.kind in _COMMAND_KINDS else How.CONFIG
+
+
+def native_name(setting: Setting) -> str:
+    """The option as people write it."""
+    return f"--{setting.key}" if setting.kind == "flag" else setting.key
+
+
+def read(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Reading]:
+    """Every setting with the fact it became, then the defaults that hold because nothing was said."""
+    vocabulary = Vocabulary(match)
+    settings = _in_force(parsed)
+    launchers = _launcher_scopes(parsed)
+    rows = [
+        row
+        for setting in settings
+        for row in _rows(vocabulary, setting, launcher=(setting.file, setting.scope) in launchers)
+    ]
+    rows.extend(_positional(vocabulary, parsed, match))
+    if vocabulary.main and match:
+        rows.extend(_defaults(vocabulary, settings, rows, match))
+    return rows
+
+
+def translate(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Fact]:
+    """The facts of settings, explicit ones first, then the framework's defaults; `match` None reads common names."""
+    return [row.fact for row in read(parsed, match) if row.fact]
+
+
+def _in_force(parsed: Iterable[Parsed]) -> list[Setting]:
+    """All settings, an option given twice in one command only with its last value (argparse keeps the last)."""
+    kept: list[Setting] = []
+    for document in parsed:
+        last: dict[tuple[str, str | None], int] = {}
+        for place, setting in enumerate(document.settings):
+            if setting.kind in _COMMAND_KINDS and setting.scope:
+                last[setting.key, setting.scope] = place
+        for place, setting in enumerate(document.settings):
+            if last.get((setting.key, setting.scope), place) == place and setting.kind != "positional":
+                kept.append(setting)
+    return kept
+
+
+def _launcher_scopes(parsed: Iterable[Parsed]) -> set[tuple[str, str]]:
+    """(file, scope) of the flags that a launcher such as torchrun receives instead of the training program."""
+    found = set()
+    for document in parsed:
+        for command in document.commands:
+            for flag in command.flags:
+                if flag.scope and len(command.launcher) > 1 and flag.scope.partition("/")[2] != command.launcher[-1]:
+                    found.add((flag.file, flag.scope))
+    return found
+
+
+def _positional(vocabulary: Vocabulary, parsed: Iterable[Parsed], match: FrameworkMatch | None) -> list[Reading]:
+    """The fact that the first plain word of the framework's own command gives, e.g. the model of `vllm serve MODEL`."""
+    main = vocabulary.main
+    if main is None or match is None or main.positional is None:
+        return []
+    signs = {(evidence.file, evidence.line) for evidence in match.evidence if evidence.line is not None}
+    for document in parsed:
+        for command in document.commands:
+            words = [
+                word for word in command.positionals if word.kind == "positional" and word.raw not in command.words
+            ]
+            if words and (command.file, command.line) in signs:
+                source = Source(how=How.COMMAND, file=command.file, line=words[0].line, span=words[0].value_span)
+                fact = Fact(name=main.positional, value=str(words[0].value), source=source)
+                return [Reading(native="", written=words[0].raw, fact=fact, status="explicit", line=words[0].line)]
+    return []
+
+
+def _rows(vocabulary: Vocabulary, setting: Setting, *, launcher: bool = False) -> list[Reading]:
+    layer, parameters = vocabulary.meanings(setting, launcher)
+    row = Reading(
+        native=native_name(setting), written=setting.raw, status=setting.origin, file=setting.file, line=setting.line
+    )
+    if layer is None:
+        return [row.model_copy(update={"status": "unread"})] if setting.kind != "env" else []
+    rows = []
+    for parameter in parameters:
+        said = parameter.inactive or parameter.bounds_nothing or parameter.note
+        notes = {"note_en": said.en, "note_zh": said.zh} if said else {}
+        if parameter.inactive or parameter.fact is None:
+            rows.append(row.model_copy(update={**notes, "status": "inactive" if parameter.inactive else row.status}))
+            continue
+        value = convert(parameter, setting.value)
+        if value is SILENT:
+            rows.append(row.model_copy(update=notes))
+            continue
+        source = Source(
+            how=how(setting),
+            file=setting.file,
+            line=setting.line,
+            span=setting.value_span,
+            framework=layer.name if layer.role != "base" else None,
+            version=vocabulary.match.shown_version if vocabulary.match and layer is vocabulary.main else None,
+            native=row.native,
+            status="log" if setting.kind == "dump" else setting.origin,
+        )
+        fact = Fact(name=parameter.fact, value=value, source=source)
+        rows.append(row.model_copy(update={**notes, "fact": fact}))
+    return rows
+
+
+def _defaults(
+    vocabulary: Vocabulary, settings: Sequence[Setting], rows: list[Reading], match: FrameworkMatch
+) -> list[Reading]:
+    main = vocabulary.main
+    assert main is not None
+    said = {row.fact.name for row in rows if row.fact}
+    given = {key: str(setting.value).lower() for setting in settings for key in _keys(setting)}
+    model = " ".join(str(row.fact.value) for row in rows if row.fact and row.fact.name in _MODEL)
+    found = []
+    for parameter in main.parameters:
+        if not parameter.fact or parameter.fact in said or not contains(parameter.versions, match.number):
+            continue
+        known, value = parameter.default_at(match.number)
+        if not known or parameter.inactive or not _applies(parameter, given, model):
+            continue
+        said.add(parameter.fact)
+        native = (*parameter.names, *parameter.env, "")[0]
+        found.append(_default_row(parameter, native, value, main, match))
+    return found
+
+
+def _applies(parameter: Parameter, given: Mapping[str, str], model: str) -> bool:
+    """Whether the conditions under which a default holds are met; `given` are the options that were set."""
+    for condition in parameter.default_unless:
+        name, _, value = condition.partition("=")
+        if normal(name) in given and value in {"", given[normal(name)]}:
+            return False
+    if any(normal(name) not in given for name in parameter.default_requires):
+        return False
+    return parameter.models is None or re.search(parameter.models, model, re.IGNORECASE) is not None
+
+
+def _default_row(parameter: Parameter, native: str, value: Value, main: Framework, match: FrameworkMatch) -> Reading:
+    source = Source(
+        how=How.DEFAULT,
+        framework=main.name,
+        version=match.shown_version,
+        native=native or None,
+        status="default",
+        note=parameter.note.en if parameter.note else None,
+    )
+    assert parameter.fact is not None
+    return Reading(
+        native=native,
+        written="",
+        fact=Fact(name=parameter.fact, value=value, source=source),
+        status="default",
+        note_en=parameter.note.en if parameter.note else None,
+        note_zh=parameter.note.zh if parameter.note else None,
+    )
