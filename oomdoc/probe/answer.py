@@ -1,0 +1,163 @@
+"""What a finished dry run tells: peaks per phase, who held the bytes, the timeline, as plain JSON values."""
+
+import os
+import re
+from collections import Counter
+from typing import Any, Dict, List, Optional, Tuple
+
+from oomdoc.memory.allocator import Allocator
+from oomdoc.probe.ledger import Allocation, Replayed, Shares
+
+POINTS = 400  # of the timeline that is sent back
+TOP = 15
+_INDEX = re.compile(r"\.\d+(?=\.|$)")
+
+
+def answer(run: Any) -> Dict[str, Any]:
+    """The JSON answer of a run whose ledger is full."""
+    plan, ledger = run.plan, run.ledger
+    shares = shares_of(plan.get("parallel") or {})
+    allocator = Allocator(
+        total_bytes=plan.get("capacity_bytes"),
+        other_bytes=plan.get("other_bytes") or 0,
+        conf=plan.get("alloc_conf") or "",
+    )
+    replayed: Replayed = ledger.replay(allocator, shares)
+    phases = []
+    for peak in replayed.peaks:
+        live = ledger.live_at(peak.index)
+        phases.append({
+            "phase": peak.phase, "moment": peak.label, "event": peak.index, "allocated_bytes": peak.allocated_bytes,
+            "reserved_bytes": replayed.reserved[peak.index], "terms": _terms(live, shares),
+        })  # fmt: skip
+    worst = max(replayed.peaks, key=lambda peak: peak.allocated_bytes)
+    live = ledger.live_at(worst.index)
+    extra = gathered(run, plan.get("parallel") or {})
+    return {
+        "error": None, **run.figures, "phases": phases, "peak_phase": worst.phase,
+        "allocated_bytes": replayed.peak_allocated_bytes, "reserved_bytes": replayed.peak_reserved_bytes,
+        "gathered": extra, "top_tensors": [_tensor(a, shares) for a in live[:TOP]], "top_modules": _modules(live, shares),
+        "timeline": _timeline(run, replayed), "events": len(ledger.events), "operators": run.mode.ops,
+        "kernels": run.card.chosen, "retries": replayed.retries, "failure": replayed.failure, "notes": run.notes,
+        "trace": _trace(run, shares) if plan.get("trace") else None,
+    }  # fmt: skip
+
+
+def shares_of(parallel: Dict[str, Any]) -> Optional[Shares]:
+    """ZeRO and FSDP by arithmetic: stage 1 shares optimizer state, 2 gradients too, 3 weights too."""
+    ranks, stage = int(parallel.get("ranks") or 1), int(parallel.get("stage") or 0)
+    offload = parallel.get("offload") or "none"
+    components = ("optimizer", "gradients", "weights")[:stage] if ranks > 1 else ()
+    offloaded: Tuple[str, ...] = ()
+    if offload in ("optimizer", "all"):
+        offloaded = ("optimizer",)
+    if offload == "all" and stage >= 3:
+        offloaded = ("optimizer", "weights")
+    return Shares(ranks, components, offloaded) if components or offloaded else None
+
+
+def gathered(run: Any, parallel: Dict[str, Any]) -> Dict[str, int]:
+    """Buffers that sharding adds on every rank, by arithmetic: gathered layers at stage 3, buckets at stages 1 to 3.
+
+    DeepSpeed: stage3_max_live_parameters and the prefetch keep about two layers gathered; reduce and gather buckets are
+    5e8 elements unless set. FSDP: two units gathered, one unit of unreduced gradients.
+    """
+    ranks, stage = int(parallel.get("ranks") or 1), int(parallel.get("stage") or 0)
+    if ranks <= 1 or not stage:
+        return {}
+    sizes: Counter = Counter()  # type: ignore[type-arg]
+    for name, parameter in run.model.named_parameters():
+        layer = re.match(r"(.*?\.\d+)\.", name)
+        sizes[layer.group(1) if layer else name] += parameter.numel() * parameter.element_size()
+    largest = sorted(sizes.values(), reverse=True)
+    trained = sum(parameter.numel() for parameter in run.trainable)
+    width = next((parameter.element_size() for parameter in run.trainable), 2)
+    out: Dict[str, int] = {}
+    if stage >= 3:
+        out["gathered"] = sum(largest[:2])
+    if parallel.get("kind") != "fsdp":
+        elements = int(parallel.get("bucket_elements") or 500_000_000)
+        out["buckets"] = min(elements, trained) * width * (1 if stage >= 3 else 2)
+    return out
+
+
+def _terms(live: List[Allocation], shares: Optional[Shares]) -> List[Dict[str, Any]]:
+    """Bytes by component and group of modules, rounded as the allocator rounds them."""
+    groups: Dict[Tuple[str, str], List[int]] = {}
+    for allocation in live:
+        nbytes = allocation.nbytes if shares is None else shares.of(allocation)
+        slot = groups.setdefault((allocation.component, _group(allocation)), [0, 0])
+        slot[0] += -(-nbytes // 512) * 512
+        slot[1] += 1
+    order = sorted(groups.items(), key=lambda item: -item[1][0])
+    return [
+        {"component": key[0], "name": key[1], "bytes": value[0], "count": value[1]} for key, value in order if value[0]
+    ]
+
+
+def _group(allocation: Allocation) -> str:
+    if allocation.component in ("weights", "gradients", "optimizer", "kv_cache"):
+        return allocation.component
+    if allocation.name:
+        return allocation.name
+    return _INDEX.sub(".*", allocation.module) or allocation.phase
+
+
+def _modules(live: List[Allocation], shares: Optional[Shares]) -> List[Dict[str, Any]]:
+    sums: Counter = Counter()  # type: ignore[type-arg]
+    for allocation in live:
+        if allocation.component not in ("weights", "gradients", "optimizer"):
+            sums[allocation.module or allocation.name or allocation.phase] += (
+                allocation.nbytes if shares is None else shares.of(allocation)
+            )
+    return [{"module": name, "bytes": nbytes} for name, nbytes in sums.most_common(TOP)]
+
+
+def _tensor(allocation: Allocation, shares: Optional[Shares]) -> Dict[str, Any]:
+    nbytes = allocation.nbytes if shares is None else shares.of(allocation)
+    return {
+        "bytes": nbytes, "component": allocation.component, "shape": list(allocation.shape), "dtype": allocation.dtype,
+        "module": allocation.module, "name": allocation.name, "op": str(allocation.op), "phase": allocation.phase,
+        "frame": frame(allocation),
+    }  # fmt: skip
+
+
+def frame(allocation: Allocation) -> str:
+    """Where the tensor was made, as file:line in function; "" inside the backward engine."""
+    if allocation.frame is None:
+        return ""
+    code, line = allocation.frame
+    parts = code.co_filename.split(os.sep)
+    short = "/".join(parts[parts.index("site-packages") + 1 :]) if "site-packages" in parts else code.co_filename
+    return f"{short}:{line} in {code.co_name}"
+
+
+def _timeline(run: Any, replayed: Replayed) -> Dict[str, Any]:
+    """At most POINTS points, each the highest of its stretch, and where phases begin."""
+    count = len(replayed.allocated)
+    stride = max(1, -(-count // POINTS))
+    allocated = [max(replayed.allocated[i : i + stride]) for i in range(0, count, stride)]
+    reserved = [max(replayed.reserved[i : i + stride]) for i in range(0, count, stride)]
+    marks = [{"at": mark.index // stride, "phase": mark.phase, "label": mark.label} for mark in run.ledger.marks]
+    return {"allocated": allocated, "reserved": reserved, "marks": marks, "events_per_point": stride}
+
+
+def _trace(run: Any, shares: Optional[Shares]) -> List[Any]:
+    """Every event: [id, bytes, frame, module, component] for a birth, -id for a death."""
+    out: List[Any] = []
+    for event in run.ledger.events:
+        if event < 0:
+            out.append(event)
+        else:
+            a = run.ledger.allocations[event]
+            out.append(
+                [
+                    event,
+                    a.nbytes if shares is None else shares.of(a),
+                    frame(a),
+                    a.module or a.name,
+                    a.component,
+                    str(a.op),
+                ]
+            )
+    return out

@@ -1,0 +1,186 @@
+"""The real model class of the training environment, without its weights: heads, adapters, freezing, checkpointing.
+
+Needs torch 2.1+, transformers 4.40+; Python 3.9+. Everything is built on the meta device, so nothing takes memory.
+"""
+
+import contextlib
+from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+import torch
+
+VISION = ("visual", "vision_tower", "vision_model", "vision_encoder", "vision_embed_tokens", "vpm", "vit")
+PROJECTOR = ("merger", "multi_modal_projector", "mlp1", "connector", "projector", "aligner", "resampler")
+_AUTO = (
+    "AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModelForSpeechSeq2Seq",
+    "AutoModelForSeq2SeqLM", "AutoModelForSequenceClassification", "AutoModelForImageClassification",
+    "AutoModelForMaskedLM", "AutoModel",
+)  # fmt: skip
+_HEADS = {
+    "causal": "AutoModelForCausalLM",
+    "image-text": "AutoModelForImageTextToText",
+    "seq2seq": "AutoModelForSeq2SeqLM",
+    "sequence-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "masked": "AutoModelForMaskedLM",
+}
+
+
+class CannotBuild(RuntimeError):
+    """The configuration does not make a model in this environment; the message is one line."""
+
+
+def dtype_of(name: Optional[str]) -> torch.dtype:
+    """float16, bfloat16 or float32 by name."""
+    found = getattr(torch, str(name or "float32").replace("torch.", ""), None)
+    if not isinstance(found, torch.dtype):
+        raise CannotBuild(f"{name} is not a dtype of torch")
+    return found
+
+
+def build(plan: Dict[str, Any]) -> Any:
+    """The model of `plan["config"]` on the meta device, in `plan["dtype"]`, ready to train.
+
+    Raises CannotBuild with one line where the environment's transformers refuses it.
+    """
+    config, remote = _config(plan)
+    attention = plan.get("attention") or "sdpa"
+    if attention not in ("eager", "sdpa", "flex_attention"):
+        attention = "sdpa"  # flash-attn's kernels are accounted for behind the same function
+    with torch.device("meta"), _uninitialised():
+        model = _instantiate(config, remote, attention, dtype_of(plan.get("dtype")))
+    model.train()
+    if hasattr(model, "config") and hasattr(model.config, "use_cache"):
+        model.config.use_cache = False
+    return model
+
+
+def _config(plan: Dict[str, Any]) -> Tuple[Any, Any]:
+    from transformers import AutoConfig
+
+    content = dict(plan["config"])
+    kind = content.pop("model_type", None)
+    remote = None
+    content.pop("quantization_config", None)  # weights are accounted for by their packed size
+    if content.get("auto_map") and plan.get("path") and plan.get("trust_remote_code"):
+        config = AutoConfig.from_pretrained(plan["path"], trust_remote_code=True, local_files_only=True)
+        return config, plan["path"]
+    if not kind:
+        raise CannotBuild("config.json has no model_type")
+    try:
+        config = AutoConfig.for_model(kind, **content)
+    except (ValueError, KeyError) as error:
+        if content.get("auto_map"):
+            raise CannotBuild(
+                f"model_type {kind} is remote code, which runs only with --trust-remote-code and a local copy"
+            ) from None
+        raise CannotBuild(f"transformers does not know model_type {kind}: {_line(error)}") from None
+    except Exception as error:
+        raise CannotBuild(f"config.json of {kind} does not build: {type(error).__name__}: {_line(error)}") from None
+    return config, remote
+
+
+def _instantiate(config: Any, remote: Any, attention: str, dtype: torch.dtype) -> Any:
+    refusals: List[str] = []
+    for wanted in dict.fromkeys((attention, "sdpa", "eager")):
+        for chosen in _classes(config, remote):
+            try:
+                model = _from_config(chosen, config, wanted, dtype)
+            except (ImportError, ValueError, NotImplementedError) as error:
+                refusals.append(_line(error))
+                continue
+            except Exception as error:
+                raise CannotBuild(
+                    f"{getattr(chosen, '__name__', chosen)} does not build: {type(error).__name__}: {_line(error)}"
+                ) from error
+            model.oomdoc_attention = wanted
+            return model
+    raise CannotBuild(refusals[0] if refusals else f"no model class for {type(config).__name__}")
+
+
+def _classes(config: Any, remote: Any) -> Iterator[Any]:
+    import transformers
+
+    if remote is not None:
+        for name in ("AutoModelForCausalLM", "AutoModel"):
+            if name in (getattr(config, "auto_map", None) or {}):
+                from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+                yield get_class_from_dynamic_module(config.auto_map[name], remote)
+                return
+    for name in getattr(config, "architectures", None) or ():
+        found = getattr(transformers, name, None)
+        if found is not None:
+            yield found
+            return
+    for name in _AUTO:
+        auto = getattr(transformers, name, None)
+        with contextlib.suppress(KeyError, AttributeError, ImportError):
+            yield auto._model_mapping[type(config)]  # type: ignore[union-attr]  # noqa: SLF001
+            return
+
+
+def _from_config(chosen: Any, config: Any, attention: str, dtype: torch.dtype) -> Any:
+    for keyword in ("dtype", "torch_dtype"):  # renamed in transformers 4.56
+        try:
+            return chosen._from_config(config, attn_implementation=attention, **{keyword: dtype})  # noqa: SLF001
+        except TypeError as error:
+            if keyword not in str(error):
+                raise
+    raise CannotBuild(f"{chosen.__name__} takes no dtype")
+
+
+@contextlib.contextmanager
+def _uninitialised() -> Iterator[None]:
+    """Skip the drawing of random weights, which meta tensors have none of."""
+    layers = (
+        torch.nn.Linear, torch.nn.Embedding, torch.nn.LayerNorm, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d,
+        torch.nn.GroupNorm, torch.nn.Bilinear,
+    )  # fmt: skip
+    before = [layer.reset_parameters for layer in layers]
+    for layer in layers:
+        layer.reset_parameters = lambda self: None  # type: ignore[method-assign]
+    try:
+        with contextlib.ExitStack() as stack:
+            for place in ("transformers.initialization", "transformers.modeling_utils"):
+                with contextlib.suppress(ImportError, AttributeError):
+                    module = __import__(place, fromlist=["no_init_weights"])
+                    stack.enter_context(module.no_init_weights())
+                    break
+            yield
+    finally:
+        for layer, method in zip(layers, before):
+            layer.reset_parameters = method  # type: ignore[method-assign]
+
+
+def within(name: str, parts: Tuple[str, ...]) -> bool:
+    """Whether a parameter's or module's path passes through one of these modules."""
+    return any(piece in parts or piece.startswith(parts) for piece in name.split("."))
+
+
+def freeze(model: Any, rules: Dict[str, Any]) -> None:
+    """Apply the freeze rules vision, projector, language (True: does not train)."""
+    for name, parameter in model.named_parameters():
+        projector = within(name, PROJECTOR)
+        vision = within(name, VISION) and not projector
+        rule = rules.get("projector" if projector else "vision" if vision else "language")
+        if rule:
+            parameter.requires_grad_(False)
+
+
+def checkpoint(model: Any, plan: Dict[str, Any], notes: List[str]) -> None:
+    """Turn gradient checkpointing on where the model supports it, as the Trainer does."""
+    if not plan.get("checkpointing"):
+        return
+    keywords = {"use_reentrant": bool(plan.get("reentrant")), "preserve_rng_state": False}
+    try:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=keywords)
+    except (ValueError, AttributeError, NotImplementedError) as error:
+        notes.append(f"gradient checkpointing is not supported by this model: {_line(error)}")
+        return
+    if plan.get("method") in ("lora", "qlora", "dora") and hasattr(model, "enable_input_require_grads"):
+        with contextlib.suppress(NotImplementedError, AttributeError):
+            model.enable_input_require_grads()
+
+
+def _line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,95 @@
+"""Autocast for meta tensors: the casts that torch.autocast("cuda") would make, with their cache.
+
+PyTorch has no autocast for the meta device, so the functions it would cast around are caught by name. Lists:
+aten/src/ATen/autocast_mode.h (lower_precision_fp and fp32).
+"""
+
+import contextlib
+from typing import Any, Dict, Iterator, Optional
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+_LOW = {
+    "linear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d", "conv3d",
+    "conv_transpose1d", "conv_transpose2d", "scaled_dot_product_attention", "multi_head_attention_forward", "prelu",
+}  # fmt: skip
+_HIGH = {
+    "layer_norm", "group_norm", "softmax", "log_softmax", "softmin", "nll_loss", "cross_entropy", "mse_loss", "l1_loss",
+    "smooth_l1_loss", "binary_cross_entropy_with_logits", "cosine_similarity", "norm", "cumsum", "cumprod", "prod", "sum",
+    "exp", "log", "pow", "__pow__", "__rpow__", "rsqrt", "reciprocal", "kl_div", "softplus", "cdist", "rms_norm",
+}  # fmt: skip
+
+
+class MixedPrecision(TorchFunctionMode):
+    """Casts around functions while autocast is on; weight casts are cached until `forget` is called."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.dtype = dtype
+        self.caching = True
+        self._cache: Dict[int, Any] = {}
+
+    def forget(self) -> None:
+        """Drop the cached casts of weights, as leaving the outermost autocast context does."""
+        self._cache.clear()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        if not torch.is_autocast_enabled("cpu"):
+            return func(*args, **kwargs)
+        if name in _LOW:
+            args, kwargs = (
+                self._cast(args, self.dtype),
+                {key: self._one(value, self.dtype) for key, value in kwargs.items()},
+            )
+        elif name in _HIGH and not (kwargs.get("dtype") is not None):
+            kwargs = {key: self._one(value, torch.float32) for key, value in kwargs.items()}
+            args = self._cast(args, torch.float32)
+        return func(*args, **kwargs)
+
+    def _cast(self, args: Any, dtype: torch.dtype) -> Any:
+        return tuple(
+            [self._one(item, dtype) for item in value] if isinstance(value, (list, tuple)) else self._one(value, dtype)
+            for value in args
+        )
+
+    def _one(self, value: Any, dtype: torch.dtype) -> Any:
+        if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.dtype == dtype:
+            return value
+        if dtype == torch.float32 or not (self.caching and value.is_leaf and value.requires_grad):
+            return value.to(dtype) if value.dtype in (torch.float32, torch.float16, torch.bfloat16) else value
+        cast: Optional[torch.Tensor] = self._cache.get(id(value))
+        if cast is None:
+            cast = self._cache[id(value)] = value.to(dtype)
+        return cast
+
+
+@contextlib.contextmanager
+def autocast(dtype: Optional[torch.dtype]) -> Iterator[Optional[MixedPrecision]]:
+    """Mixed precision in `dtype` for meta tensors, or nothing for None.
+
+    The CPU's autocast carries the on/off switch, so that model code that turns autocast off locally is obeyed.
+    """
+    if dtype is None:
+        yield None
+        return
+    mode = MixedPrecision(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16), mode:
+        yield mode
+
+
+@contextlib.contextmanager
+def meta_autocast_is_cpu() -> Iterator[None]:
+    """Model code asks for torch.autocast(x.device.type): "meta" and "cuda" mean our carrier."""
+    original = torch.amp.autocast_mode.autocast.__init__
+
+    def carried(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
+        original(self, "cpu" if device_type in ("meta", "cuda") else device_type, *args, **kwargs)
+
+    torch.amp.autocast_mode.autocast.__init__ = carried  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        torch.amp.autocast_mode.autocast.__init__ = original  # type: ignore[method-assign]
