@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+
 class BaseError(Exception):
     """A file of the knowledge base cannot be read; the message names file and line."""
 

@@ -23,6 +23,7 @@ class Term(Model):
     ask_en: str | None = None
     ask_zh: str | None = None
     ask_cost: float = 1.0
+    ask_by: str | None = None  # the fact to ask for instead: a model's shape follows from its name
 
 
 @cache
@@ -37,6 +38,14 @@ def _terms() -> dict[str, Term]:
 def term(name: str) -> Term | None:
     """The declaration of a canonical name, or None."""
     return _terms().get(name)
+
+
+def askable(name: str) -> Term | None:
+    """The term whose question settles a fact: its own, or that of the fact it follows from."""
+    declared = term(name)
+    if declared is not None and declared.ask_en is None and declared.ask_by is not None:
+        declared = term(declared.ask_by)
+    return declared if declared is not None and declared.ask_en is not None else None
 
 
 def terms() -> Iterator[Term]:

@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 
 from oomdoc.engine.diagnosis import Diagnosis
-from oomdoc.engine.findings import Finding
+from oomdoc.engine.findings import NO_INFORMATION, Finding
 from oomdoc.engine.rule import Sign
 from oomdoc.facts.case import Case
-from oomdoc.facts.fact import How
+from oomdoc.facts.fact import Fact, How
 from oomdoc.facts.units import show_fact, size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks
 from oomdoc.report.sentence import fill
 from oomdoc.report.steps import steps_of
 
-_REASONS = 3
 _ALSO = 3
+_NEAR = 8  # a cause eight times less probable than the first is not worth a line
 _MISSING = (
     ("run.phase", "report.phase_unknown"),
     ("oom.tried_to_allocate_bytes", "report.figures_unknown"),
@@ -33,7 +33,7 @@ def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
     bar = bar_block(case, language)
     if bar:
         yield bar
-    for finding in diagnosis.findings[: 1 + _ALSO]:
+    for finding in worth_showing(diagnosis):
         yield cause_block(finding, case, language)
     steps = steps_of(diagnosis, language)
     if steps:
@@ -49,6 +49,19 @@ def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
     notes = _notes(diagnosis, language)
     if notes:
         yield blocks.NotesBlock(notes)
+
+
+def worth_showing(diagnosis: Diagnosis) -> tuple[Finding, ...]:
+    """The leading finding and the others that come near it; "the input does not say why" only where it leads."""
+    if not diagnosis.findings:
+        return ()
+    first = diagnosis.findings[0]
+    others = [
+        finding
+        for finding in diagnosis.findings[1:]
+        if finding.rule.cause != NO_INFORMATION and finding.probability >= first.probability / _NEAR
+    ]
+    return (first, *others[:_ALSO])
 
 
 def verdict_block(diagnosis: Diagnosis, language: Language) -> blocks.VerdictBlock:
@@ -137,21 +150,21 @@ def cause_block(finding: Finding, case: Case, language: Language) -> blocks.Caus
 def reason_of(sign: Sign, case: Case, language: Language) -> blocks.Reason:
     """A sign as a sentence with the place its fact was read at."""
     fact = next((found for name in sign.facts if (found := case.fact(name))), None)
-    place = None
-    if fact and (fact.source.line is not None or fact.source.native):
-        place = blocks.Place(fact.source.file, fact.source.line, fact.source.quote)
-    elif fact:
-        place = _place_behind(fact.source.derived_from, case)
+    place = _place_of(fact, case, language) if fact else None
     name = fact.name if fact else (sign.facts[0] if sign.facts else None)
     return blocks.Reason(fill(sign.text[language], case, name), sign.weight, name, place)
 
 
-def _place_behind(names: tuple[str, ...], case: Case) -> blocks.Place | None:
-    for name in names:
-        fact = case.fact(name)
-        if fact and fact.source.line is not None:
-            return blocks.Place(fact.source.file, fact.source.line, fact.source.quote)
-    return None
+def _place_of(fact: Fact, case: Case, language: Language) -> blocks.Place | None:
+    source = fact.source
+    if source.line is not None:
+        return blocks.Place(source.file, source.line, source.quote)
+    if source.framework and source.how is How.DEFAULT:
+        framework = " ".join(part for part in (source.framework, source.version) if part)
+        said = say(language, "source.default", framework=framework, native=source.native or fact.name)
+        return blocks.Place(None, None, f"{said} {show_fact(fact)}")
+    behind = (case.fact(name) for name in source.derived_from)
+    return next((place for found in behind if found and (place := _place_of(found, case, language))), None)
 
 
 def facts_block(case: Case, language: Language) -> blocks.FactsBlock:

@@ -50,6 +50,19 @@ def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> I
         yield line.rstrip()
 
 
+def pack(entries: Sequence[str], columns: int, indent: str = "", gap: str = "   ") -> Iterator[str]:
+    """Entries side by side, as many as fit in a line; no entry is broken."""
+    line = ""
+    for entry in entries:
+        longer = f"{line}{gap}{entry}" if line else f"{indent}{entry}"
+        if line and width(longer) > columns:
+            yield line
+            longer = f"{indent}{entry}"
+        line = longer
+    if line:
+        yield line
+
+
 def _pieces(text: str) -> Iterator[str]:
     piece = ""
     for place, char in enumerate(text):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks
-from oomdoc.report.layout import clip, shares, wrap
+from oomdoc.report.layout import clip, pack, shares, wrap
 from oomdoc.report.mask import mask
 
 _GLYPHS = {"allocated": "█", "slack": "▓", "others": "▒", "outside": "░", "free": "·"}
@@ -95,7 +95,7 @@ class TextReport:
         entries = [f"{glyphs[s.kind]} {s.label} {size(s.bytes)}" for s in block.segments]
         if block.requested_bytes is not None:
             entries.append(f"> {say(self.language, 'bar.requested')} {size(block.requested_bytes)}")
-        yield from wrap("   ".join(entry.replace(" ", "\u00a0") for entry in entries), self.columns, " ")
+        yield from pack(entries, self.columns, " ")
 
     def _cause(self, block: blocks.CauseBlock, lead: bool) -> Iterator[str]:
         standing = say(
@@ -106,7 +106,7 @@ class TextReport:
         )
         label = say(self.language, "report.cause" if lead else "report.also")
         colon = "：" if self.language == "zh" else ": "
-        head = f"{label}{colon}{block.title} [{block.cause}] ({standing})"
+        head = f"{label}{colon}{block.title} [{block.cause}] {self._aside(standing)}"
         for line in wrap(head, self.columns, "", "  "):
             yield self.paint(line, "bold") if lead else line
         if not lead:
@@ -129,7 +129,7 @@ class TextReport:
     def _steps(self, block: blocks.StepsBlock) -> Iterator[str]:
         yield self.paint(say(self.language, "report.next"), "head")
         for place, step in enumerate(block.steps, 1):
-            promise = f" ({say(self.language, f'remedy.{step.promise}')})" if step.promise else ""
+            promise = f" {self._aside(say(self.language, f'remedy.{step.promise}'))}" if step.promise else ""
             yield from wrap(step.title + promise, self.columns, f"  {place}. ")
             if step.native:
                 yield f"       {step.native}"
@@ -137,6 +137,9 @@ class TextReport:
                 yield from wrap(step.how, self.columns, "     ")
             if step.cost:
                 yield from wrap(say(self.language, "remedy.cost", cost=step.cost), self.columns, "     ")
+
+    def _aside(self, text: str) -> str:
+        return f"（{text}）" if self.language == "zh" else f"({text})"
 
     def _bullets(self, title: str, sentences: Sequence[str]) -> Iterator[str]:
         yield self.paint(say(self.language, title), "head")
