@@ -72,6 +72,9 @@ def read(
         else:
             figures[name] = text[match.start(group) : match.end(group)]
     _derive(figures, tolerance, template.means, match.groupdict().get("processes"))
+    if template.memory == "host" and "tried_to_allocate_bytes" in figures:
+        figures["host_requested_bytes"] = figures["tried_to_allocate_bytes"]
+        tolerance["host_requested_bytes"] = tolerance["tried_to_allocate_bytes"]
     return figures, tolerance
 
 
@@ -122,6 +125,10 @@ def _derive_pool(figures: Figures, tolerance: dict[str, int], means: Mapping[str
     if means.get("cached") == "exclusive" and "cached_bytes" in figures:
         figures["reserved_unallocated_bytes"] = figures.pop("cached_bytes")
         tolerance["reserved_unallocated_bytes"] = tolerance.pop("cached_bytes")
+    other = figures.pop("other_allocations_bytes", None)
+    if isinstance(other, int) and isinstance(held := figures.get("allocated_bytes"), int):
+        figures["process_in_use_bytes"] = held + other
+        tolerance["process_in_use_bytes"] = tolerance["allocated_bytes"] + tolerance.pop("other_allocations_bytes")
     for total, first, second, sign in (
         ("reserved_bytes", "allocated_bytes", "reserved_unallocated_bytes", 1),
         ("reserved_unallocated_bytes", "reserved_bytes", "allocated_bytes", -1),

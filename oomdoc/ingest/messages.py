@@ -1,15 +1,16 @@
 """Finds the messages of a text: which template, where, and its figures. Knows no message itself; those are data."""
 
 import re
+import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 from oomdoc.facts.model import Value
 from oomdoc.ingest.figures import Figures, read
-from oomdoc.ingest.pattern import compile_pattern, flatten
-from oomdoc.ingest.template import Entry, Template, anchors, entries
+from oomdoc.ingest.pattern import compile_pattern, flatten, gist, vocabulary
+from oomdoc.ingest.template import Entry, Needs, Template, anchors, entries
 
 __all__ = ["Found", "Template", "anchors", "find_messages"]
 
@@ -46,50 +47,32 @@ class _Hit:
 def find_messages(text: str) -> list[Found]:
     """Every message in a text of cleaned lines, sorted by start; where several templates fit, the most specific."""
     flat = flatten(text)
-    spots = _interesting(flat)
-    if not spots:
-        return []
-    hits = [hit for entry, pattern, needs in _candidates(spots) for hit in _hits(flat, entry, pattern, needs[0])]
-    kept = _resolve(hits)
-    firm = [hit.match.start() for hit in kept if not hit.entry.raw.get("fallback")] + [len(text)]
+    short = gist(flat)
+    words = vocabulary(short)
+    likely = [
+        (entry, needs)
+        for entry in entries()
+        for needs in entry.patterns
+        if needs.words <= words and all(key in short for key in needs.keys)
+    ]
+    strong = [hit for entry, needs in likely if not entry.weak for hit in _hits(flat, entry, needs, ())]
+    taken = sorted(hit.match.span() for hit in strong)
+    weak = [hit for entry, needs in likely if entry.weak for hit in _hits(flat, entry, needs, taken)]
+    kept = _resolve(strong + weak)
+    firm = [hit.match.start() for hit in kept if not hit.entry.weak] + [len(text)]
     return [_found(text, flat, hit, firm[bisect_right(firm, hit.match.start(), 0, len(firm) - 1)]) for hit in kept]
 
 
-def _interesting(flat: str) -> str:
-    """The surroundings of every anchor, blanks single: what all further tests look at."""
-    single = " ".join(flat.split())
-    places: list[int] = []
-    for anchor in anchors():
-        place = single.find(anchor)
-        while place >= 0:
-            places.append(place)
-            place = single.find(anchor, place + 400)
-    places.sort()
-    pieces = []
-    done = 0
-    for place in places:
-        begin, end = max(place - 600, done), place + 1400
-        if end > done:
-            pieces.append(single[begin:end])
-            done = end
-    return "".join(pieces)
-
-
-def _candidates(spots: str) -> Iterator[tuple[Entry, str, tuple[str, ...]]]:
-    for entry in entries().values():
-        for pattern, needs in entry.patterns:
-            if all(word in spots for word in needs):
-                yield entry, pattern, needs
-
-
-def _hits(flat: str, entry: Entry, pattern: str, anchor: str) -> Iterator[_Hit]:
-    matcher = compile_pattern(pattern)
+def _hits(flat: str, entry: Entry, needs: Needs, taken: Sequence[tuple[int, int]]) -> Iterator[_Hit]:
+    matcher: re.Pattern[str] | None = None
+    pattern = needs.pattern
     refused = entry.raw.get("unless", ())
     lead = _LEAD_OVER_LINES if ":lines}" in pattern else _LEAD
     done = 0
-    for place in _places(flat, anchor):
-        if place < done:
+    for place in _places(flat, needs.anchor):
+        if place < done or _covered(taken, place):
             continue
+        matcher = matcher or compile_pattern(pattern)
         match = matcher.match(flat, place, place + _LONGEST)
         begin = max(done, place - lead)
         while match is None and begin <= place:
@@ -103,6 +86,11 @@ def _hits(flat: str, entry: Entry, pattern: str, anchor: str) -> Iterator[_Hit]:
             done = match.end()
             if not any(word in flat[max(0, match.start() - 24) : match.end() + 12] for word in refused):
                 yield _Hit(entry, pattern, match)
+
+
+def _covered(taken: Sequence[tuple[int, int]], place: int) -> bool:
+    before = bisect_right(taken, (place, sys.maxsize)) - 1
+    return before >= 0 and place < taken[before][1]
 
 
 def _places(flat: str, anchor: str) -> Iterator[int]:
@@ -123,11 +111,10 @@ def _spaced(anchor: str) -> re.Pattern[str]:
 
 
 def _resolve(hits: list[_Hit]) -> list[_Hit]:
-    """Hits that do not overlap: longer ones first, fallbacks and spoken words last, then the order of the knowledge base."""
+    """Hits that do not overlap: longer ones first, fallbacks and spoken words last, then the order of the base."""
     hits.sort(
         key=lambda hit: (
-            hit.entry.template.kind == "told",
-            hit.entry.raw.get("fallback", False),
+            hit.entry.weak,
             hit.match.start() - hit.match.end(),
             hit.entry.rank,
         )

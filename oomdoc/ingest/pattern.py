@@ -144,20 +144,57 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(_sequence(parse(pattern)), re.MULTILINE)
 
 
-def required(pattern: str) -> tuple[str, ...]:
-    """Literals of a flattened, single-blank text without which the pattern cannot match, longest first.
+def required(pattern: str) -> tuple[tuple[str, ...], frozenset[bytes]]:
+    """What a flattened text must hold for a pattern to match: literals with single blanks, longest first, and words.
 
     Found by erasing everything optional, without parsing: this runs over the whole stock at every start.
     """
-    fixed = pattern.split("~", 1)[0]
+    fixed = pattern.split("~", 1)[0].translate(_BLANK).lower()
     while (erased := _INNERMOST.sub("\0", fixed)) != fixed:
         fixed = erased
-    words = (piece.strip() for piece in _BREAK.split(fixed.translate(_BLANK).lower()))
-    return tuple(sorted((" ".join(word.split()) for word in words if len(word) > 1), key=len, reverse=True))
+    chunks = _GAP.split(fixed)
+    literals: list[str] = []
+    words: list[bytes] = []
+    for place, chunk in enumerate(chunks):
+        literals += [" ".join(literal.split()) for literal in _BREAK.split(chunk)]
+        found = _words(chunk)
+        # a word that touches an alternative, or ends a long pattern, may be only a part of the printed word
+        loose = len(found) > 2
+        first = 1 if (place or loose) and chunk[:1].isidentifier() else 0
+        last = -1 if (place < len(chunks) - 1 or loose) and chunk[-1:].isidentifier() else None
+        words += found[first:last]
+    literals.sort(key=len, reverse=True)
+    return tuple(literal for literal in literals if len(literal) > 1), frozenset(words)
 
 
+def gist(flat: str) -> bytes:
+    """The different lines of a flattened text without digits, blanks single: a long log shrinks to a page.
+
+    Any test for a literal on it must drop the digits of the literal too (`key`).
+    """
+    lines = flat.encode("utf-8", "surrogatepass").translate(None, _DIGITS).split(b"\n")
+    return b" ".join(b" ".join(dict.fromkeys(lines)).split())
+
+
+def key(literal: str) -> bytes:
+    """A literal as `gist` would show it."""
+    return gist(flatten(literal))
+
+
+def vocabulary(text: bytes) -> set[bytes]:
+    """Every word of a gist: runs of a-z and underscore."""
+    return set(text.translate(_LETTERS).split())
+
+
+def _words(text: str) -> list[bytes]:
+    return text.encode("utf-8", "surrogatepass").translate(None, _DIGITS).translate(_LETTERS).split()
+
+
+_DIGITS = b"0123456789"
+_LETTERS = bytes(code if chr(code) in "abcdefghijklmnopqrstuvwxyz_" else 32 for code in range(256))
 _INNERMOST = re.compile(r"(?<!\\)\[[^\[\]{}]*\](?<!\\\])|(?<!\\)\{[^\[\]{}]*\}(?<!\\\})")
-_BREAK = re.compile(r"\0|\.\.\.|[.,;:()^$\\\[\]{}]")
+_GAP = re.compile(r"\0|\.\.\.")
+_BREAK = re.compile(r"[.,;:()^$\\\[\]{}]")
 _BLANK = str.maketrans(dict.fromkeys(MARKS, " "))
 
 

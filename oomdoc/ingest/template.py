@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from oomdoc.facts import base
 from oomdoc.facts.model import Value
-from oomdoc.ingest.pattern import required
+from oomdoc.ingest.pattern import key, required
 
 Kind: TypeAlias = Literal["oom", "lookalike", "warning", "wrapper", "report", "told"]
 MemoryKind: TypeAlias = Literal["gpu", "host", "shm", "none"]
@@ -38,15 +38,31 @@ class Template:
     notes_zh: str = ""
 
 
-@dataclass(frozen=True, slots=True)
 class Entry:
-    """A template with its patterns as the matcher wants them; `raw` is the YAML mapping."""
+    """A template with its patterns as the matcher wants them; `raw` is the YAML mapping, `rank` its place.
 
-    template: Template
-    patterns: tuple[tuple[str, tuple[str, ...]], ...]
-    raw: dict[str, Any]
-    variants: tuple["Entry", ...] = ()
-    rank: int = 0
+    A `weak` one (a fallback, or spoken words) counts only where no other template matches.
+    """
+
+    __slots__ = ("patterns", "rank", "raw", "template", "variants", "weak")
+
+    def __init__(self, raw: dict[str, Any], rank: int, patterns: tuple["Needs", ...] = ()) -> None:
+        self.raw = raw
+        self.rank = rank
+        self.patterns = patterns
+        self.variants: list[Entry] = []
+        self.weak = 2 * (raw["kind"] == "told") + bool(raw.get("fallback"))
+        self.template = Template(**{name: raw[name] for name in _FIELDS if name in raw})
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """One pattern and what a text must hold for it: `words` and `keys` in its gist; then `anchor` is searched for."""
+
+    pattern: str
+    anchor: str
+    keys: tuple[bytes, ...]
+    words: frozenset[bytes]
 
 
 _FIELDS: Final = tuple(Template.__dataclass_fields__)
@@ -61,19 +77,15 @@ def raw_entries() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @cache
-def entries() -> dict[str, Entry]:
-    """Every template that has a pattern of its own, by id, its variants attached."""
-    variants: dict[str, list[Entry]] = {}
-    own: list[dict[str, Any]] = []
-    parents: dict[str, dict[str, Any]] = {}
-    for _, raw in raw_entries():
-        parents[raw["id"]] = raw
+def entries() -> tuple[Entry, ...]:
+    """Every template that has a pattern of its own, in the order of files, its variants attached."""
+    by_id: dict[str, Entry] = {}
+    for place, (_, raw) in enumerate(raw_entries()):
         if parent := raw.get("variant_of"):
-            merged = {**parents[parent], **raw}
-            variants.setdefault(parent, []).append(Entry(_template(merged), (), raw))
+            by_id[parent].variants.append(Entry({**by_id[parent].raw, **raw}, place))
         else:
-            own.append(raw)
-    return {raw["id"]: _entry(raw, tuple(variants.get(raw["id"], ())), place) for place, raw in enumerate(own)}
+            by_id[raw["id"]] = Entry(raw, place, tuple(_needs(raw)))
+    return tuple(by_id.values())
 
 
 def anchors() -> tuple[str, ...]:
@@ -81,20 +93,15 @@ def anchors() -> tuple[str, ...]:
     return tuple(base.section("messages")["_anchors.yaml"]["anchors"])
 
 
-def _entry(raw: dict[str, Any], variants: tuple[Entry, ...], rank: int) -> Entry:
-    """The literals of a pattern, or where it starts with alternatives, each `anchor` the file names."""
-    patterns = []
+def _needs(raw: dict[str, Any]) -> Iterator[Needs]:
+    """Where a pattern starts with alternatives, the file's `anchor` names what to search for, or several such."""
     named = _listed(raw.get("anchor", ()))
     for pattern in _listed(raw["pattern"]):
-        fixed = required(pattern)
-        own = [anchor for anchor in named if anchor in pattern.lower()] or ([] if fixed else named)
-        patterns += [(pattern, (anchor, *fixed)) for anchor in own] or [(pattern, fixed)]
-    return Entry(_template(raw), tuple(patterns), raw, variants, rank)
+        literals, words = required(pattern)
+        own = [anchor for anchor in named if anchor in pattern.lower()] or ([] if literals else named)
+        for anchor in own or literals[:1]:
+            yield Needs(pattern, anchor, tuple(map(key, (anchor, *literals))), words)
 
 
 def _listed(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
-
-
-def _template(raw: dict[str, Any]) -> Template:
-    return Template(**{name: raw[name] for name in _FIELDS if name in raw})
