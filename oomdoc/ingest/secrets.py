@@ -22,13 +22,19 @@ SHAPES = re.compile(
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{30,}|\bAIza[\w-]{30,}"
     r"|\bnvapi-[\w-]{20,}|\bms-[0-9a-f]{8}-[0-9a-f-]{20,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}"
 )
-HEADER = re.compile(r"(?i)(?P<head>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)(?P<value>[^\s\"',]+)")
+HEADER = re.compile(
+    r"(?i)(?P<head>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)(?P<value>[^\s\"',]+)"
+)
 BEARER = re.compile(r"(?i)(?P<head>\bbearer\s+)(?P<value>[A-Za-z0-9._~+/-]{16,}=*)")
 URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]{1,20}://)(?P<user>[^\s/@:\"']{0,200}):(?P<value>[^\s/@\"']{1,300})@")
 PEM = re.compile(r"(?P<head>-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]{1,20000}(?P<tail>-----END|\Z)")
-VARIABLE = re.compile(r"[\"']?(?:\$|%|\*+[\"']?\Z|<|\{\{|None\b|null\b|True\b|False\b|true\b|false\b|\d{1,9}[\"']?\Z|[\"']{2}\Z)")
-MARKS = ("key", "token", "secret", "passw", "credential", "webhook", "://", "authoriz", "bearer", "hf_", "sk-", "gh", "akia",
-         "asia", "xox", "npm_", "pypi-", "aiza", "nvapi-", "ms-", "eyj", "glpat")  # fmt: skip
+VARIABLE = re.compile(
+    r"[\"']?(?:\$|%|\*+[\"']?\Z|<|\{\{|None\b|null\b|True\b|False\b|true\b|false\b|\d{1,9}[\"']?\Z|[\"']{2}\Z)"
+)
+MARKS = (
+    "key token secret passw credential webhook :// authoriz bearer hf_ sk- gh akia asia xox npm_ pypi- aiza nvapi- ms-"
+    " eyj glpat"
+).split()
 
 
 def mask_secrets(text: str) -> str:
@@ -54,9 +60,16 @@ def _assigned(match: re.Match[str]) -> str:
     if HARMLESS.search(name) or VARIABLE.match(value) or MASK in value:
         return match[0]
     plain = value.strip("\"'")
-    if not between.strip(" \t\"'") and not (len(plain) >= 12 and re.search(r"\d", plain) and not re.search(r"[/.]", plain)):
+    if not between.strip(" \t\"'") and not (
+        len(plain) >= 12 and re.search(r"\d", plain) and not re.search(r"[/.]", plain)
+    ):
         return match[0]  # "token abc" without = or : is prose unless it looks like a key
-    if between.strip(" \t\"'") == ":" and "_" not in name and name.islower() and not re.fullmatch(r"[\w+/=.-]{8,}", plain):
+    if (
+        between.strip(" \t\"'") == ":"
+        and "_" not in name
+        and name.islower()
+        and not re.fullmatch(r"[\w+/=.-]{8,}", plain)
+    ):
         return match[0]  # "token: the word" of a sentence
     quote = value[0] if value[0] in {'"', "'"} else ""
     return f"{name}{between}{quote}{MASK}{quote}"

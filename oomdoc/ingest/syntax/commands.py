@@ -149,8 +149,9 @@ def regions(text: str) -> Iterator[Region]:
             region = _within(text, region.end, line_end)
 
 
-NEEDLES = (" --", "python", "_DEVICES=", "run ", "speed ", "serve ", ".sh", "_train ", "launch ", " -m ", "-launcher")
-FIRST = names("swift megatron llamafactory-cli yolo axolotl xtuner trl lmdeploy sglang torchrun bash sh")
+NEEDLES = ("_DEVICES=", "run ", "speed ", "serve ", ".sh", "_train ", "launch ", " -m ", "-launcher", "./main ")
+FIRST = ("swift ", "megatron ", "llamafactory-cli ", "yolo ", "axolotl ", "xtuner ", "trl ", "lmdeploy ", "sglang ")
+SHAPES = (re.compile(r" --[A-Za-z]"), re.compile(r"python[\d.]*(?:\.exe)?[ \t]"))
 
 
 def _candidate_lines(text: str) -> Iterator[tuple[int, int]]:
@@ -161,9 +162,9 @@ def _candidate_lines(text: str) -> Iterator[tuple[int, int]]:
         while position >= 0:
             hits.add(text.rfind("\n", 0, position) + 1)
             end = text.find("\n", position)
-            if end < 0:
-                break
-            position = text.find(needle, end)
+            position = text.find(needle, end) if end >= 0 else -1
+    for shape in SHAPES:
+        hits.update(text.rfind("\n", 0, match.start()) + 1 for match in shape.finditer(text))
     for start in sorted(hits):
         end = text.find("\n", start)
         yield start, len(text) if end < 0 else end
@@ -184,16 +185,26 @@ def _region(text: str, line_start: int, line_end: int) -> Region | None:
 
 
 def _within(text: str, start: int, line_end: int) -> Region | None:
-    match = START.search(text, start, min(len(text), line_end + 4000))
+    match = START.search(text, start, _continued(text, line_end))
     if match is None or match.start() > line_end:
         return None
     line_start = text.rfind("\n", 0, match.start()) + 1
     lead = PROMPT.match(text, line_start, line_end)
     clean = text[max(lead.end() if lead else line_start, line_start) : match.start()].strip(" \t`>*-$") == ""
-    region = _extended(text, match.start(), prose=not clean)
+    region = _extended(text, match.start(), prose=not clean, program_end=match.end())
     if not clean and _sentence(text, match, region):
         return _within(text, match.end(), line_end)
     return region
+
+
+def _continued(text: str, line_end: int) -> int:
+    """The end of the lines that a backslash joins to this one, some at most: assignments in front of a program."""
+    for _ in range(12):
+        if text[line_end - 1 : line_end] not in {"\\", "^", "`", "\r"}:
+            break
+        following = text.find("\n", line_end + 1)
+        line_end = len(text) if following < 0 else following
+    return line_end
 
 
 def _sentence(text: str, match: re.Match[str], region: Region) -> bool:
@@ -205,7 +216,7 @@ def _sentence(text: str, match: re.Match[str], region: Region) -> bool:
     return not (match["prefix"] or re.search(r"[ \t]--?[A-Za-z]|\.py\b|\.sh\b|\.ya?ml\b", rest))
 
 
-def _extended(text: str, start: int, *, prose: bool) -> Region:
+def _extended(text: str, start: int, *, prose: bool, program_end: int = 0) -> Region:
     before = text[start - 1 : start]
     end = _last_line(text, start)
     if before in {"`", '"', "'", "“"}:
@@ -215,7 +226,7 @@ def _extended(text: str, start: int, *, prose: bool) -> Region:
     if before != "`" and "`" in text[start:end] and (line := text.find("\n", start, end)) < 0:
         tick = text.find("`", start, end)
         end = tick if line < 0 and text.count("`", start, end) % 2 else end
-    end = start + _cut(text[start:end], prose)
+    end = start + _cut(text[start:end], prose, max(program_end - start, 0))
     return Region(start if prose or before in {"`", '"', "'", "“"} else _above(text, start), end, prose)
 
 
@@ -270,7 +281,7 @@ def _above(text: str, start: int) -> int:
     return line_start
 
 
-def _cut(piece: str, prose: bool) -> int:
+def _cut(piece: str, prose: bool, program_end: int) -> int:
     """Where the command ends inside its lines: at words of a sentence, in Chinese or English."""
     end, words, flag = 0, 0, False
     comment = False
@@ -286,7 +297,7 @@ def _cut(piece: str, prose: bool) -> int:
             continue
         if (found := _han(word)) is not None:
             return match.start() + found if found else end
-        if prose and end:
+        if prose and match.start() >= program_end:
             is_flag = re.match(r"--?[A-Za-z]", word) is not None
             if ALPHABETIC.match(word) and not is_flag:
                 plain = word.lower().rstrip(".,;:!?)")
@@ -296,8 +307,6 @@ def _cut(piece: str, prose: bool) -> int:
             if stripped != word and not word.endswith("..."):
                 return match.start() + len(stripped)
             words, flag = (1, True) if is_flag else (words + 1, flag if words < 2 else False)
-        elif prose:
-            words = 0
         end = match.end()
     return len(piece) if not prose else end or len(piece)
 

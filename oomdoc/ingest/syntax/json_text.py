@@ -36,19 +36,27 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
 
     What was read before an error is kept and the error is named with its line. JSON Lines are refused.
     """
-    return _Scanner(Text.of(text, file_name)).run()
+    return _Scanner(Text.of(text, file_name)).run(0)
+
+
+def parse_at(text: Text, start: int) -> tuple[Parsed, int]:
+    """The JSON value, or printed Python dict, that begins at an offset, and the offset where it ends."""
+    scanner = _Scanner(text, single=True)
+    return scanner.run(start), scanner.end
 
 
 class _Scanner:
-    def __init__(self, text: Text) -> None:
+    def __init__(self, text: Text, *, single: bool = False) -> None:
         self.text = text
+        self.single = single
+        self.end = 0
         self.settings: list[Setting] = []
         self.problems: list[Problem] = []
         self.stack: list[_Frame] = []
         self.full = False
 
-    def run(self) -> Parsed:
-        source, position, size = self.text.text, 0, len(self.text.text)
+    def run(self, start: int) -> Parsed:
+        source, position, size = self.text.text, start, len(self.text.text)
         done = False
         while position < size and not self.full:
             match = TOKEN.match(source, position)
@@ -65,6 +73,9 @@ class _Scanner:
             if not self.token(kind or "", start, position):
                 break
             done = not self.stack
+            self.end = position
+            if done and self.single:
+                break
         if self.stack and not self.full and not self.problems:
             self.problem(size, f"the JSON ends early: {len(self.stack)} bracket(s) are still open")
         return Parsed("json", tuple(self.settings), (), tuple(self.problems))

@@ -44,12 +44,13 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
             break
         found, end, _ = repr_text.pairs(text, match.end(), min(len(text), match.end() + 20_000))
         budget -= end - match.end()
-        settings.extend(_call(source, match, found))
+        settings.extend(call_settings(source, match, found))
     settings.sort(key=lambda setting: setting.key_span or (0, 0))
     return Parsed("python", tuple(settings))
 
 
-def _call(source: Text, match: re.Match[str], found: list[repr_text.Pair]) -> list[Setting]:
+def call_settings(source: Text, match: re.Match[str], found: list[repr_text.Pair]) -> list[Setting]:
+    """The keywords of one scanned call; `match` is that of CALL."""
     parts = match["name"].split(".")
     name = ".".join(parts[-2:]) if len(parts) > 1 and parts[-2][:1].isupper() else parts[-1]
     if name in {"add_argument", "option"}:

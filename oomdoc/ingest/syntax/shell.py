@@ -15,7 +15,8 @@ from oomdoc.ingest.syntax.shell_words import DEPTH, Evaluator, Node, Variables, 
 LIMIT = 2_000_000
 ARGUMENTS = names(
     "word number string raw_string ansi_c_string translated_string concatenation expansion "
-    "simple_expansion arithmetic_expansion command_substitution process_substitution brace_expression regex test_operator"
+    "simple_expansion arithmetic_expansion command_substitution process_substitution "
+    "brace_expression regex test_operator"
 )
 BRANCHES = {
     "if_statement": "in a branch",
@@ -27,11 +28,12 @@ BRANCHES = {
 }
 # Programs that start no run; their arguments are no settings.
 ORDINARY = names(
-    "cd echo printf mkdir rm cp mv ls cat tee grep sed awk head tail sleep source . pip pip3 git apt apt-get "
-    "wget curl chmod chown ln touch find xargs kill pkill ps top test [ [[ true false exit return set unset shift read local "
-    "trap wait ulimit module which date hostname nvidia-smi df du free tar unzip zip scp rsync ssh less more sort uniq "
-    "wc cut tr basename dirname type alias pushd popd yum brew make cmake conda mamba npm node hf huggingface-cli "
-    "modelscope kubectl systemctl service crontab screen tmux watch ssh-keygen gcc nvcc ldd lsof lspci lscpu uname"
+    "cd echo printf mkdir rm cp mv ls cat tee grep sed awk head tail sleep source . pip pip3 git apt apt-get wget "
+    "curl chmod chown ln touch find xargs kill pkill ps top test [ [[ true false exit return set unset shift read "
+    "local trap wait ulimit module which date hostname nvidia-smi df du free tar unzip zip scp rsync ssh less "
+    "more sort uniq wc cut tr basename dirname type alias pushd popd yum brew make cmake conda mamba npm node hf "
+    "huggingface-cli modelscope kubectl systemctl service crontab screen tmux watch ssh-keygen gcc nvcc ldd lsof "
+    "lspci lscpu uname"
 )
 
 

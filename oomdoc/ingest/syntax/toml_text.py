@@ -74,9 +74,7 @@ class _Reader:
         begin = key.start("key") + last.start() + quoted
         span = (begin, key.start("key") + last.end() - quoted)
         line = self.text.line(begin)
-        self.settings.append(
-            Setting(path, raw, parsed, self.text.file, line, span, (start, stop), "toml", note=note)
-        )
+        self.settings.append(Setting(path, raw, parsed, self.text.file, line, span, (start, stop), "toml", note=note))
 
     def elements(self, path: str, start: int, stop: int, depth: int) -> None:
         """Inline tables inside an array."""

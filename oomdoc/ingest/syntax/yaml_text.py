@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Text, scalar
 
 if TYPE_CHECKING:
-    import yaml
+    pass
 
 LIMIT = 50_000
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -82,7 +82,8 @@ class _Reader:
         if len(self.problems) < 50:
             self.problems.append(Problem(line, message))
 
-    def take(self, event: "yaml.Event") -> None:
+    def take(self, event: Any) -> None:
+        """Take one event of the parser."""
         kind = type(event).__name__
         if kind == "DocumentStartEvent":
             self.document += 1
@@ -141,7 +142,7 @@ class _Reader:
 
     def leaf(self, event: Any) -> None:
         top = self.top()
-        begin, end = event.start_mark.index, event.end_mark.index
+        begin, end = int(event.start_mark.index), int(event.end_mark.index)
         if event.anchor or event.tag:
             begin += self.properties(begin, end)
         if event.tag and event.tag.startswith("tag:yaml.org,2002:python"):
