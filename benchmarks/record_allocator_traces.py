@@ -122,7 +122,7 @@ def training_case(seed: int) -> dict[str, Any]:
 def cases() -> Iterator[dict[str, Any]]:
     yield from (random_case(seed, 1500) for seed in range(100))
     yield from (training_case(seed) for seed in range(100, 151))
-    for seed in (*range(151, 191), 20005, 20547):
+    for seed in (*range(151, 191), 20005, 20547, 40821):
         case = random_case(seed, 1500)
         case["settings"]["conf"] = random_conf(Numbers(seed))
         yield case

@@ -38,7 +38,7 @@ def collect_garbage(allocator: Any) -> None:
         return
     now = allocator.clock
     cached = [block for pool in allocator.large.values() for block in pool.blocks.values()]
-    whole = [block for block in cached if block.prev is None and block.next is None]
+    whole = [block for block in cached if block.segment is None and block.prev is None and block.next is None]
     age = sum(now - block.born for block in whole)
     reclaimed = 0
     while whole and reclaimed < target:

@@ -23,6 +23,7 @@ MIXES: dict[str, tuple[tuple[int, int], ...]] = {
     "large": ((20 * MIB, 512 * MIB), (MIB, 20 * MIB)),
     "huge": ((256 * MIB, 4 * GIB), (20 * MIB, 256 * MIB)),
     "all": ((1, 4 * KIB), (4 * KIB, MIB), (MIB, 20 * MIB), (20 * MIB, 256 * MIB), (256 * MIB, 2 * GIB)),
+    "on_the_limits": tuple((size * MIB, size * MIB) for size in (1, 10, 20, 44, 64, 70, 84, 100, 128, 256, 356, 512)),
 }
 
 

@@ -48,7 +48,7 @@ requests = st.integers(1, 4096) | st.integers(1, 4 * MIB) | st.integers(MIB, 80 
 actions = st.lists(st.tuples(st.integers(0, 5), requests, st.integers(0, 1), st.integers(0, 999)), max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(actions, st.sampled_from(SETTINGS), st.sampled_from([None, 0.6]))
 def test_live_blocks_never_overlap_and_everything_comes_back(
     steps: list[tuple[int, int, int, int]], conf: str, fraction: float | None
@@ -85,7 +85,6 @@ def test_live_blocks_never_overlap_and_everything_comes_back(
     figures = allocator.stats
     assert (figures.allocated_bytes, figures.reserved_bytes, figures.segments) == (0, 0, 0)
     assert allocator.device_bytes == 0
-    assert figures.device_mallocs >= figures.device_frees
 
 
 def test_sizes_of_segments() -> None:
