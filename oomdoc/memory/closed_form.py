@@ -18,7 +18,7 @@ from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.states import cast_parts, gradient_parts, optimizer_parts, step_parts
 from oomdoc.memory.vision import Seen, tower, visual
-from oomdoc.memory.weights import dequantised_bytes, layer_parameters, trained, weight_parts
+from oomdoc.memory.weights import dequantised_bytes, dequantised_head, layer_parameters, trained, weight_parts
 
 
 class Moment(NamedTuple):
@@ -95,6 +95,7 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
     exchange = exchange_parts(model, settings, found)
     casts = _scaled(cast_parts(found, settings), weight_share(settings))
     held = gradients if settings.accumulation > 1 or settings.parallel.zero_stage else []  # freed between steps
+    head = dequantised_head(model, settings)
     seen = visual(model, settings.images)
     kept, moment = tower(model, settings, seen)
     activations, live = _activations(model, settings)
@@ -103,13 +104,15 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
     result = [
         Moment("load", "all weights are on the card", tuple(resident)),
         Moment(
-            "forward", "the loss is computed", (*base, *held, *casts, *stored, *loss_parts(model, settings, "forward"))
+            "forward",
+            "the loss is computed",
+            (*base, *held, *casts, *stored, *loss_parts(model, settings, "forward"), *head),
         ),
         Moment("forward", "the vision tower runs", (*base, *held, *casts, *kept, *moment)),
         Moment(
             "backward",
             "the loss is differentiated",
-            (*base, *held, *casts, *stored, *loss_parts(model, settings, "backward")),
+            (*base, *held, *casts, *stored, *loss_parts(model, settings, "backward"), *head),
         ),
         Moment("backward", "the last layers are differentiated", (*base, *held, *casts, *stored, *live)),
         Moment("backward", "the first layers are differentiated", (*base, *gradients, *live)),
@@ -183,9 +186,9 @@ def _activations(model: Architecture, settings: Settings) -> tuple[list[Part], l
             extra
         ]
     inputs = 0.0 if settings.checkpoint_offload else layer.input * layers * flight
-    stored = [part("activations", "layer inputs (checkpoints)", inputs, 0.05, "{:.0f} layers x {:,} tokens x {}", layers, tokens,
+    found = [part("activations", "layer inputs (checkpoints)", inputs, 0.05, "{:.0f} layers x {:,} tokens x {}", layers, tokens,
                    model.hidden)]  # fmt: skip
-    return stored, [part("activations", "one layer, recomputed", layer.kept * slack, 0.2, "{:,} tokens", tokens), extra]
+    return found, [part("activations", "one layer, recomputed", layer.kept * slack, 0.2, "{:,} tokens", tokens), extra]
 
 
 def _extra_models(model: Architecture, settings: Settings) -> list[Part]:

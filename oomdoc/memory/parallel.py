@@ -62,11 +62,11 @@ def exchange_parts(model: Architecture, settings: Settings, found: Trained) -> l
         parts.append(part("gathered", "gathered units", unit * width, 0.4, "two layers and the root unit, {:,}", unit))
     if way.zero_stage in (1, 2, 3) and settings.trains:
         elements = way.bucket_elements or constants()["zero"]["bucket_elements"]
-        elements = min(elements, max(found.count, 1)) if way.zero_stage == 3 else elements
+        elements = min(elements, max(found.total, 1)) if way.zero_stage == 3 else elements
         parts.append(part("buckets", "reduce buckets", elements * c, 0.6, "{:,} elements x {:.0f} B", elements, c))
     elif way.kind == "ddp" and way.world > 1 and settings.trains:
         size = found.adapters * settings.adapter + (found.base + found.saved) * settings.weights
-        parts.append(part("buckets", "gradient buckets", size, 0.3, "a copy of the gradients, {:,}", found.count))
+        parts.append(part("buckets", "gradient buckets", size, 0.3, "a copy of the gradients, {:,}", found.total))
     elif way.kind == "dp" and way.world > 1:
         rows = settings.samples * settings.tokens * way.world
         parts.append(

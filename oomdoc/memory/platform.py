@@ -41,11 +41,9 @@ def outside(parts: Iterable[Part], settings: Settings) -> Outside:
     if settings.other_processes:
         beside.append(Part("other_processes", "other processes", settings.other_processes))
     kind = "expandable" if settings.expandable else settings.lengths
-    share, loose = table["fragmentation"][kind]["share"], table["fragmentation"][kind]["error"]
+    entry = table["fragmentation"][kind]
+    share, loose = entry["stored" if settings.checkpointing == "off" else "checkpointed"], entry["error"]
     moving = sum(each.bytes for each in alive if each.component in _DYNAMIC)
-    if settings.checkpointing == "off" and kind == "varying":  # many small tensors find a hole; few large ones do not
-        stored = sum(each.bytes for each in alive if each.component == "activations")
-        moving -= int(0.8 * stored)
     room = settings.capacity - allocated - total(beside) if settings.capacity else 1 << 62
     slack = cublas + max(0, min(int(share * moving), room))
     error = int(loose * moving)

@@ -75,7 +75,7 @@ class _Reader:
             checkpoint_offload=self.facts.get("train.gradient_checkpointing") in ("unsloth", "offload"),
             attention=self.attention(), accumulation=self.number("train.gradient_accumulation_steps") or 1,
             optimizer=self.text("train.optimizer") or self.assume_optimizer(method, deepspeed), lora=self.lora(method),
-            quant_bits=bits, quant_type=kind, quant_double=self.flag("quant.double") is not False,
+            quant_bits=bits, quant_type=kind, quant_double=self.habits["double"] if self.flag("quant.double") is None else bool(self.flag("quant.double")),
             kbit_upcast=bool(self.habits["kbit_upcast"]) and self.model.quant_bits == 0 and method != "inference",
             quantised_head=bool(self.habits.get("quantised_head")), quantised_saves_input=self.saves_input(),
             freeze_vision=self.frozen("train.freeze_vision_tower", method),
@@ -299,7 +299,10 @@ class _Reader:
         offload = "all" if "param" in offload or offload == "all" or (stage == 3 and "cpu" in offload) else (
             "optimizer" if offload not in ("none", "false", "no") else "none")  # fmt: skip
         if not kind:
-            kind = "zero" if stage else "ddp" if world > 1 else "none"
+            kind = "zero" if stage else "none"
+            if world > 1 and not stage:
+                kind = str(self.habits["several"])
+                self.assume(*_SPREAD[kind])
         return Parallel(
             kind=kind, world=max(1, world), zero_stage=stage, offload=offload,
             bucket_elements=self.number("parallel.zero_bucket_elements") or 0, **sizes,
@@ -318,6 +321,18 @@ class _Reader:
             max_num_seqs=self.number("inference.max_num_seqs") or 0, kv_bytes=WIDTHS.get(kv_dtype, 2.0),
             graphs=self.flag("inference.cuda_graphs") is not False, grad=bool(self.flag("inference.grad_enabled")),
         )  # fmt: skip
+
+
+_SPREAD: dict[str, Said] = {
+    "ddp": (
+        "how the cards share the work is not stated: data parallel, a full copy on each, is assumed",
+        "未说明多卡如何分工：按数据并行（每卡一份完整模型）估算",
+    ),
+    "device_map": (
+        "how the cards share the work is not stated: one process with its layers spread over them is assumed",
+        "未说明多卡如何分工：按单进程、各层分布在多卡上估算",
+    ),
+}
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from oomdoc.memory.weights import Trained
 
 def gradient_parts(found: Trained, settings: Settings) -> list[Part]:
     """Gradients in the dtype of their parameter: `T*w`; DeepSpeed keeps them in the compute dtype."""
-    if not found.count:
+    if not found.total:
         return []
     width = settings.compute if settings.parallel.zero_stage else settings.weights
     size = found.adapters * settings.adapter + (found.base + found.saved) * width
-    return [part("gradients", "gradients", size, 0.02, "{:,} trained parameters", found.count)]
+    return [part("gradients", "gradients", size, 0.02, "{:,} trained parameters", found.total)]
 
 
 def optimizer_parts(found: Trained, settings: Settings) -> list[Part]:
@@ -20,19 +20,19 @@ def optimizer_parts(found: Trained, settings: Settings) -> list[Part]:
 
     Otherwise copies in the parameter's own dtype (torch.optim keeps `exp_avg` like the parameter) or fixed bytes.
     """
-    if not found.count:
+    if not found.total:
         return []
     entry = optimizer_entry(settings.optimizer)
     if entry.get("paged"):
         return [part("optimizer", "paged state (host)", 0, 0.0, "kept in host memory until it is needed")]
     if settings.parallel.zero_stage and settings.compute < 4:
-        state = found.count * (8.0 if entry["state"] >= 1 else 4.0 * entry["state"] + entry["fixed"])
+        state = found.total * (8.0 if entry["state"] >= 1 else 4.0 * entry["state"] + entry["fixed"])
         return [
-            part("master_weights", "float32 master weights", 4.0 * found.count, 0.02, "{:,} x 4 B", found.count),
-            part("optimizer", "optimizer state", state, 0.02, "{:,} parameters, float32", found.count),
+            part("master_weights", "float32 master weights", 4.0 * found.total, 0.02, "{:,} x 4 B", found.total),
+            part("optimizer", "optimizer state", state, 0.02, "{:,} parameters, float32", found.total),
         ]
     copies, fixed = entry["state"], entry["fixed"]
-    size = found.count * fixed + copies * (
+    size = found.total * fixed + copies * (
         found.adapters * settings.adapter + (found.base + found.saved) * settings.weights
     )
     if entry.get("small_exempt") and settings.lora is not None:
@@ -45,7 +45,7 @@ def optimizer_parts(found: Trained, settings: Settings) -> list[Part]:
             size,
             error,
             "{:,} trained parameters: {} copies + {} B",
-            found.count,
+            found.total,
             copies,
             fixed,
         )
@@ -57,18 +57,18 @@ def step_parts(found: Trained, settings: Settings) -> list[Part]:
 
     Under ZeRO-1/2/3 the step casts this rank's gradients to float32 first: `4*T/N`.
     """
-    if not found.count:
+    if not found.total:
         return []
     parts = []
     entry = optimizer_entry(settings.optimizer)
     if settings.parallel.zero_stage:
         parts.append(
-            part("workspace", "float32 gradients of the step", 4.0 * found.count, 0.2, "{:,} x 4 B", found.count)
+            part("workspace", "float32 gradients of the step", 4.0 * found.total, 0.2, "{:,} x 4 B", found.total)
         )
     elif entry["foreach"]:
         size = entry["foreach"] * (found.adapters * settings.adapter + (found.base + found.saved) * settings.weights)
         parts.append(
-            part("workspace", "foreach temporaries", size, 0.1, "square root of the second moment, {:,}", found.count)
+            part("workspace", "foreach temporaries", size, 0.1, "square root of the second moment, {:,}", found.total)
         )
     return parts
 

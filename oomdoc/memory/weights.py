@@ -18,7 +18,7 @@ class Trained(NamedTuple):
     saved: int
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """All of them."""
         return self.adapters + self.base + self.saved
 
@@ -81,6 +81,14 @@ def weight_parts(model: Architecture, settings: Settings) -> list[Part]:
         parts.append(part("weights", "modules_to_save copies", found.saved * settings.weights, 0.02, "{:,} x {:.0f} B",
                           found.saved, settings.weights))  # fmt: skip
     return parts
+
+
+def dequantised_head(model: Architecture, settings: Settings) -> list[Part]:
+    """The output matrix as it is unpacked while the loss is differentiated: `V*h*c`, where it is quantised at all."""
+    if not settings.quant_bits or not settings.quantised_head or model.tied:
+        return []
+    return [part("workspace", "output matrix, unpacked", model.vocab * model.hidden * settings.compute, 0.1, "{:,} x {:,}",
+                 model.vocab, model.hidden)]  # fmt: skip
 
 
 def dequantised_bytes(model: Architecture, settings: Settings) -> int:
