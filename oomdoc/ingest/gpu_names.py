@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from oomdoc.facts import base
 
 _NUMBERS: Final = {
-    **{"one": 1, "single": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10},
-    **{
+    "one": 1, "single": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10,
+
         "sixteen": 16,
         "一": 1,
         "单": 1,
@@ -23,9 +23,9 @@ _NUMBERS: Final = {
         "五": 5,
         "六": 6,
         "七": 7,
-        "八": 8,
-    },
-    **{"十": 10, "十六": 16},
+        "八": 8
+    ,
+    "十": 10, "十六": 16,
 }
 _WORDS = "|".join(sorted(_NUMBERS, key=len, reverse=True))
 _UNIT = r"(?:GiB|GB|Gb|gb|G|g)(?![A-Za-z0-9])"
@@ -33,7 +33,7 @@ _SIZE_AFTER = re.compile(
     rf"^(?:s\b)?[ \-_(（,，/]{{0,3}}(?:每[张卡块]|显存|的|with|has|each|card|显卡|gpu)?[ (（]{{0,2}}(\d{{1,3}})[ -]?{_UNIT}",
     re.IGNORECASE,
 )
-_SIZE_BEFORE = re.compile(rf"(?<![\d.])(\d{{1,3}})[ -]?(?:GiB|GB|Gb|gb|G|g)(?:显存)?[ -]?(?:VRAM )?的?\s?$")
+_SIZE_BEFORE = re.compile(r"(?<![\d.])(\d{1,3})[ -]?(?:GiB|GB|Gb|gb|G|g)(?:显存)?[ -]?(?:VRAM )?的?\s?$")
 _COUNT_BEFORE = re.compile(
     rf"(?:(?<![\d.,\w])(\d{{1,3}})|(?<![A-Za-z])({_WORDS}))"
     rf"[ \-]?(?:x|X|×|\*|张|块|卡|片|台|个|颗)?[ \-]?(?:的)?(?:nvidia|gpus?|显卡)?[ ]?$",
@@ -55,7 +55,7 @@ class GpuName(NamedTuple):
     """One name as written, how many of them, memory of one in bytes, and the half-open range of the name."""
 
     name: str
-    count: int | None
+    how_many: int | None
     memory_bytes: int | None
     start: int
     end: int

@@ -19,7 +19,8 @@ _LOCAL_BUILD = re.compile(r"\+cu(\d{2,3})\b")
 
 def read(document: Document) -> list[Fact]:
     """Facts `env.*` and `framework.version`, in the order of the text; what was printed for the run comes first."""
-    firm, weak = [], []
+    firm: list[tuple[str, str, int]] = []
+    weak: list[tuple[str, str, int]] = []
     for name, value, offset, is_weak in (*_lines(document.text), *_mentions(document.text)):
         (weak if is_weak else firm).append((name, value, offset))
     known = {name for name, _, _ in firm}
@@ -27,7 +28,7 @@ def read(document: Document) -> list[Fact]:
     for name, value, offset in sorted(firm, key=lambda entry: entry[2]) + [e for e in weak if e[0] not in known]:
         kept.setdefault((name, value), stated(document, name, value, offset))
     facts = list(kept.values())
-    return facts + _from_builds(document, facts) + _from_allocator(facts)
+    return facts + _from_builds(facts) + _from_allocator(facts)
 
 
 @cache
@@ -70,7 +71,8 @@ def _mention() -> re.Pattern[str]:
     words = sorted({*_knowledge()["packages"], *_knowledge()["frameworks"]}, key=len, reverse=True)
     names = "|".join(re.escape(word).replace(r"\-", "[-_]?").replace(r"\ ", r"[ _]") for word in words)
     return re.compile(
-        rf"(?<![\w./-])(?<!build )[`*'\"\[]{{0,3}}({names})[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)",
+        rf"(?<![\w./-])(?<!build )[`*'\"\[]{{0,3}}({names})[`*'\"\]]{{0,3}}{_JOINED}"
+        rf"[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)",
         re.IGNORECASE,
     )
 
@@ -108,7 +110,7 @@ def _hints() -> re.Pattern[str]:
     return re.compile("|".join(sorted(re.escape(stem) for stem in stems)), re.IGNORECASE)
 
 
-def _from_builds(document: Document, facts: list[Fact]) -> list[Fact]:
+def _from_builds(facts: list[Fact]) -> list[Fact]:
     """CUDA as PyTorch was built for it, where nobody printed it: "2.1.0+cu121" means 12.1."""
     if any(fact.name == "env.cuda" for fact in facts):
         return []
