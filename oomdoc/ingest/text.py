@@ -47,7 +47,7 @@ def clean_fragments(
     after = 1
     lost = 0
     for first, data in fragments:
-        decoded = decode(data, encoding)
+        decoded = decode(data, codec or encoding)
         lost += len(decoded.notes)
         if first > after:
             lines.append((after, SKIPPED.format(count=first - after)))

@@ -1,0 +1,237 @@
+"""Messages to events and the facts they state: what came first is the cause, what a retry survived is not fatal."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Final
+
+from oomdoc.facts import base
+from oomdoc.facts.case import Event
+from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.model import Value
+from oomdoc.facts.vocabulary import term
+from oomdoc.ingest import phases, tracebacks
+from oomdoc.ingest.controls import harmless
+from oomdoc.ingest.document import Document, Line
+from oomdoc.ingest.messages import Found, find_messages
+from oomdoc.ingest.phases import Judgement
+from oomdoc.ingest.tracebacks import Traceback
+
+# A message may be wrapped under its exception's name, or stand below a box.
+_BELOW_TRACEBACK: Final = 3
+_RETRY_BEFORE, _RETRY_AFTER = 2, 8
+_LONGEST_TEXT: Final = 600
+_QUOTE: Final = 200
+# Thousands of retried messages say no more than these.
+_MOST_OF_STREAM: Final = 200
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """An event with what its facts need: the rounding of its figures, the place in the run, the template's facts."""
+
+    event: Event
+    tolerance: dict[str, int]
+    sets: dict[str, Value]
+    judgement: Judgement
+    chained: bool = False
+    last_line: int = 0
+
+
+def sightings(document: Document) -> list[Sighting]:
+    """Every message of a document in the order of its lines, with frames, phase and fatality."""
+    found = [one for stream in document.streams for one in _of_stream(document, stream)]
+    return sorted(found, key=lambda one: one.event.line)
+
+
+def _of_stream(document: Document, stream: Document) -> list[Sighting]:
+    messages = find_messages(stream.text)
+    if not messages:
+        return []
+    if len(messages) > _MOST_OF_STREAM:
+        messages = [*messages[: _MOST_OF_STREAM // 2], *messages[-_MOST_OF_STREAM // 2 :]]
+    traces = tracebacks.find(stream)
+    return [_sighting(document, stream, message, traces) for message in messages]
+
+
+def _sighting(document: Document, stream: Document, found: Found, traces: Sequence[Traceback]) -> Sighting:
+    line = stream.at(found.start)
+    end = stream.at(max(found.end - 1, found.start)).number
+    trace = _trace(traces, line.number, end)
+    judgement = Judgement()
+    if found.template.kind not in {"report", "told"}:
+        judgement = phases.judge(document, trace, line.number)
+    figures = dict(found.figures)
+    rank = line.rank if line.rank is not None else _whole(figures.get("rank"))
+    event = Event(
+        template=found.template.id,
+        kind=found.template.kind,
+        memory=found.template.memory,
+        file=document.file,
+        line=line.number,
+        text=harmless(" ".join(stream.text[found.start : found.end].split()))[:_LONGEST_TEXT],
+        rank=rank,
+        device=_whole(figures.get("gpu_index")),
+        process=line.process,
+        time=line.time,
+        figures=figures,
+        frames=trace.frames if trace else (),
+        phase=judgement.phase,
+        module=judgement.module,
+        fatal=found.template.fatal and not _retried(stream, line, found, trace),
+    )
+    chained = trace is not None and trace.chained is not None
+    return Sighting(event, dict(found.tolerance), dict(found.facts), judgement, chained, end)
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _trace(traces: Sequence[Traceback], line: int, end: int) -> Traceback | None:
+    """The traceback that a message ends."""
+    around = [trace for trace in traces if trace.start_line <= end and line <= trace.end_line + _BELOW_TRACEBACK]
+    inside = [trace for trace in around if line <= trace.end_line]
+    chosen = inside or around
+    return min(chosen, key=lambda trace: (abs(trace.end_line - line), trace.start_line)) if chosen else None
+
+
+@cache
+def _retry_words() -> tuple[str, ...]:
+    return tuple(base.section("logs")["scan.yaml"]["retries"])
+
+
+def _retried(stream: Document, line: Line, found: Found, trace: Traceback | None) -> bool:
+    """The program says beside the message that it tries again, and has printed more than another failure since."""
+    if found.template.kind not in {"oom", "warning"}:
+        return False
+    at = stream.index_at(found.start)
+    last = stream.index_at(max(found.end - 1, found.start))
+    before = stream.lines[max(at - _RETRY_BEFORE, 0) : at + 1]
+    after = stream.lines[last : last + _RETRY_AFTER]
+    near = " ".join(one.text for one in (*before, *after)).lower()
+    if not any(word in near for word in _retry_words()):
+        return False
+    # Text that follows a caught error goes on; a raised one is followed by nothing or by the launcher's farewell.
+    rest = [one.text for one in stream.lines[last + 1 :] if one.text.strip()]
+    return trace is None and bool(rest)
+
+
+def ordered(found: Iterable[Sighting]) -> list[Sighting]:
+    """All sightings of a case, first in time first, with consequences marked.
+
+    Times order events of several files or ranks only where every one of them has a time of the same form.
+    """
+    everything = list(found)
+    times = [one.event.time for one in everything if one.event.fatal]
+    if times and all(times) and len({_form(time) for time in times if time}) == 1:
+        everything.sort(key=lambda one: one.event.time or "")
+    marked: list[Sighting] = []
+    for one in everything:
+        event = one.event
+        consequence = event.fatal and _follows(one, marked, everything)
+        marked.append(one if not consequence else _with(one, event.model_copy(update={"consequence": True})))
+    return marked
+
+
+def _form(time: str) -> str:
+    return "".join("0" if char.isdigit() else char for char in time[:19])
+
+
+def _with(one: Sighting, event: Event) -> Sighting:
+    return Sighting(event, one.tolerance, one.sets, one.judgement, one.chained, one.last_line)
+
+
+def ranked(one: Sighting, rank: int) -> Sighting:
+    """The sighting with the rank that its file's name tells."""
+    return _with(one, one.event.model_copy(update={"rank": rank}))
+
+
+def _follows(one: Sighting, earlier: Sequence[Sighting], everything: Sequence[Sighting]) -> bool:
+    """Whether an earlier failure of the same process, or a fuller copy of the same message, explains this one."""
+    event = one.event
+    before = [other.event for other in earlier if other.event.fatal and not other.event.consequence]
+    same = [
+        other for other in before if (other.rank, other.process, other.file) == (event.rank, event.process, event.file)
+    ]
+    if event.kind == "oom":
+        if any(other.kind == "oom" for other in same):
+            return True
+        if one.chained and any(other.kind == "lookalike" for other in same):
+            return True
+        return _bare(event) and any(
+            other.event.fatal
+            and other.event.kind == "oom"
+            and not _bare(other.event)
+            and other.event.memory == event.memory
+            for other in everything
+        )
+    if event.kind in {"lookalike", "wrapper"}:
+        return any(other.kind == "oom" for other in before) or (
+            event.kind == "wrapper" and any(other.kind == "wrapper" for other in before)
+        )
+    return False
+
+
+def _bare(event: Event) -> bool:
+    """A title or a quotation of the message: no figures, no traceback, no rank."""
+    return not event.figures and not event.frames and event.rank is None
+
+
+def decisive(found: Sequence[Sighting]) -> Sighting | None:
+    """The event whose figures speak for the case: the first failure for lack of memory, else an exit code, else hearsay."""
+    for kind in ("oom", "wrapper", "told"):
+        for one in found:
+            if one.event.kind == kind and one.event.fatal and not one.event.consequence:
+                return one
+    return next((one for one in found if one.event.kind == "oom"), None)
+
+
+def facts_of(found: Sequence[Sighting]) -> list[Fact]:
+    """What the messages state: figures and place of the decisive one, what every one proves, how many there were."""
+    out: list[Fact] = []
+    for one in found:
+        out.extend(_fact(one, name, value) for name, value in one.sets.items() if term(name))
+    chosen = decisive(found)
+    if chosen is None:
+        return out
+    for name, value in chosen.event.figures.items():
+        if term(f"oom.{name}"):
+            out.append(_fact(chosen, f"oom.{name}", value, chosen.tolerance.get(name)))
+    if chosen.event.kind == "told":
+        return out
+    place = chosen.judgement
+    for name, said in (
+        ("oom.rank", chosen.event.rank),
+        ("run.phase", place.phase),
+        ("run.subphase", place.subphase),
+        ("oom.module", place.module),
+        ("oom.function", place.function),
+    ):
+        if said is not None and not any(fact.name == name for fact in out):
+            out.append(_fact(chosen, name, said))
+    failures = [one.event for one in found if one.event.kind == "oom" and one.event.fatal]
+    separate = {(event.rank, event.process, event.file, tuple(sorted(event.figures.items()))) for event in failures}
+    if failures:
+        out.append(_fact(chosen, "oom.message_count", len(separate)))
+    ranks = {event.rank for event in failures if event.rank is not None}
+    if ranks:
+        out.append(_fact(chosen, "oom.rank_count", len(ranks)))
+    return out
+
+
+def _fact(one: Sighting, name: str, value: Value, tolerance: int | None = None) -> Fact:
+    event = one.event
+    how = How.TOLD if event.kind == "told" else How.LOG
+    said = _listed(name, value)
+    source = Source(how=how, file=event.file, line=event.line, quote=event.text[:_QUOTE])
+    return Fact(name=name, value=said, source=source, rank=event.rank, tolerance=tolerance)
+
+
+def _listed(name: str, value: Value) -> Value:
+    """A printed shape as the list that the vocabulary wants."""
+    declared = term(name)
+    if declared and declared.type == "list" and isinstance(value, str):
+        parts = [part.strip() for part in value.split(",")]
+        return tuple(int(part) if part.isdigit() else part for part in parts if part)
+    return value

@@ -1,0 +1,168 @@
+"""From inputs to a case: the whole ingest of logs. What is read out of a document is one list, `EXTRACTORS`."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from oomdoc.facts.case import Case, Input, Series
+from oomdoc.facts.fact import Fact
+from oomdoc.ingest import events, series, tables, versions
+from oomdoc.ingest.document import Document
+from oomdoc.ingest.errors import InputError
+from oomdoc.ingest.progress import progress as run_progress
+from oomdoc.ingest.scan import CHUNK, scan
+from oomdoc.ingest.sources import Origin, open_origin, origins
+from oomdoc.ingest.text import clean, clean_fragments
+
+Progress = Callable[[str, int, int], None]  # name of the input, bytes read, bytes in all (0: unknown)
+Extractor = Callable[[Document], list[Fact]]
+
+# What else a document states. Prose and settings join here; each sees whole documents and never raises.
+EXTRACTORS: Final[list[Extractor]] = [versions.read, tables.read, run_progress]
+
+# Up to here a log is read whole; beyond, only its interesting places.
+WHOLE: Final = 8 << 20
+_SILENT_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True)
+class Read:
+    """One input as a cleaned document, and its entry in the case."""
+
+    document: Document
+    entry: Input
+    rank: int | None = None
+
+
+def read_inputs(paths: Sequence[str], *, configs: Sequence[str] = (), progress: Progress | None = None) -> Case:
+    """The case of files, folders of rank logs and standard input ("-"); raises InputError with one clear line."""
+    origin_list = [origin for path in paths for origin in origins(path)]
+    alone = len(origin_list) == 1
+    read: list[Read] = []
+    refused: list[InputError] = []
+    for origin in origin_list:
+        try:
+            read.append(_read(origin, progress))
+        except InputError as error:
+            if alone or str(origin.path) in paths or origin.path is None:
+                raise
+            refused.append(error)
+    if not read and refused:
+        raise refused[0]
+    noted = [Input(name=str(error).split(": ", maxsplit=1)[0], kind="skipped", note=str(error)) for error in refused]
+    return _with_settings(case_of(read, noted), read, configs)
+
+
+def read_text(text: str | bytes, *, configs: Sequence[str] = (), name: str = "<text>") -> Case:
+    """The case of a text; any text gives one, and nothing raises but a config that cannot be read."""
+    document = clean(text, name)
+    read = [Read(document, _entry(document, "log"))]
+    return _with_settings(case_of(read), read, configs)
+
+
+def case_of(read: Sequence[Read], skipped: Iterable[Input] = ()) -> Case:
+    """Facts, events and series of documents that belong to one run."""
+    found = events.ordered(one for item in read for one in _ranked(events.sightings(item.document), item.rank))
+    facts = events.facts_of(found)
+    memory: list[Series] = []
+    for item in read:
+        for extract in EXTRACTORS:
+            facts.extend(extract(item.document))
+        memory.extend(
+            one.model_copy(update={"rank": item.rank}) if one.rank is None and item.rank is not None else one
+            for one in series.read(item.document)
+        )
+    facts.extend(series.facts(memory))
+    return Case(
+        facts=tuple(_distinct(facts)),
+        events=tuple(one.event for one in found),
+        series=tuple(memory),
+        inputs=(*(item.entry for item in read), *skipped),
+    )
+
+
+def _ranked(found: Iterable[events.Sighting], rank: int | None) -> list[events.Sighting]:
+    """A file that belongs to one rank gives it to the lines that name none."""
+    if rank is None:
+        return list(found)
+    return [one if one.event.rank is not None else events.ranked(one, rank) for one in found]
+
+
+def _distinct(facts: Iterable[Fact]) -> Iterable[Fact]:
+    """Each statement once, where it stands first; ranks that say the same are one statement."""
+    seen = set()
+    for fact in facts:
+        key = (fact.name, repr(fact.value), fact.source.how)
+        if key not in seen:
+            seen.add(key)
+            yield fact
+
+
+def _with_settings(case: Case, read: Sequence[Read], configs: Sequence[str]) -> Case:
+    """Where settings join: those in the documents and those of `configs`."""
+    return case
+
+
+def _entry(document: Document, kind: str, *more: str) -> Input:
+    notes = [*document.notes, *more]
+    return Input(
+        name=document.file,
+        kind=kind,
+        bytes=document.total_bytes,
+        lines=document.total_lines,
+        encoding=document.encoding,
+        note="; ".join(notes) or None,
+    )
+
+
+def _read(origin: Origin, progress: Progress | None) -> Read:
+    stream = open_origin(origin)
+    try:
+        document = _document(origin, stream, progress)
+        grown = origin.path is not None and origin.size and origin.path.stat().st_size != origin.size
+    except FileNotFoundError:
+        raise InputError(f"{origin.name}: vanished while it was read") from None
+    except (OSError, EOFError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{origin.name}: {str(reason).lower()}") from None
+    finally:
+        if origin.path is not None:
+            stream.close()
+    if not document.total_bytes or not document.text.strip():
+        raise InputError(f"{origin.name}: empty")
+    note = ("still being written",) if grown else ()
+    return Read(document, _entry(document, "log", *note), origin.rank)
+
+
+def _document(origin: Origin, stream: BinaryIO, progress: Progress | None) -> Document:
+    shown = _Shown(origin, progress)
+    start = bytearray()
+    while len(start) <= WHOLE and (piece := stream.read(CHUNK)):
+        start += piece
+        shown(len(start))
+    if len(start) <= WHOLE:
+        return clean(bytes(start), origin.name)
+    whole = scan(stream, bytes(start), shown)
+    return clean_fragments(
+        whole.fragments,
+        origin.name,
+        whole.encoding,
+        whole.total_lines,
+        whole.total_bytes,
+        whole.notes,
+        codec=whole.codec,
+    )
+
+
+class _Shown:
+    """Tells how far reading is, once it takes longer than people wait in silence."""
+
+    def __init__(self, origin: Origin, progress: Progress | None) -> None:
+        self._origin, self._progress = origin, progress
+        self._next = time.monotonic() + _SILENT_SECONDS
+
+    def __call__(self, done: int) -> None:
+        if self._progress and (now := time.monotonic()) >= self._next:
+            self._next = now + 0.1
+            self._progress(self._origin.name, done, self._origin.size)

@@ -1,0 +1,232 @@
+"""Finds the places of a log of any size that are worth reading, in one pass and constant memory.
+
+Kept are the start, the end, the surroundings of a few literals (the first ones of each rank and the last ones), and a
+short piece every so often, so that memory figures printed at each step keep their trend.
+"""
+
+import codecs
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from typing import BinaryIO, Final
+
+from oomdoc.facts import base
+from oomdoc.ingest.encoding import detect
+from oomdoc.ingest.sources import chunks
+
+CHUNK: Final = 1 << 20
+HEAD: Final = 256 << 10
+TAIL: Final = 768 << 10
+_BEFORE: Final = 8 << 10
+_AFTER: Final = 32 << 10
+_LONGEST_WINDOW: Final = 512 << 10
+_FIRST_OF_RANK: Final = 2
+_LAST: Final = 3
+_MOST_BYTES: Final = 3 << 20
+_SAMPLE: Final = 4 << 10
+_MOST_SAMPLES: Final = 96
+_CARRIED: Final = 64 << 10
+_RANK: Final = re.compile(rb"rank[ _:]?(\d{1,5})|^ {0,3}(\d{1,4}): |default(\d{1,4})\]|pid=(\d+)")
+
+Progress = Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Window:
+    """Whole lines from an offset on; `line` is the number of the first, known when they are cut out."""
+
+    offset: int
+    data: bytes
+    line: int
+
+
+@dataclass(slots=True)
+class Scanned:
+    """What was kept, in the order of the file, not overlapping."""
+
+    fragments: list[tuple[int, bytes]]
+    codec: str  # of the fragments
+    encoding: str  # of the file
+    total_lines: int
+    total_bytes: int
+    notes: list[str] = field(default_factory=list)
+
+
+@cache
+def literals() -> tuple[bytes, ...]:
+    """What leads to interesting places."""
+    return tuple(str(word).encode() for word in base.section("logs")["scan.yaml"]["literals"])
+
+
+def scan(stream: BinaryIO, head: bytes, progress: Progress | None = None) -> Scanned:
+    """Read a stream to its end. `head` was read from it already; its encoding is told from it."""
+    encoding = detect(head)
+    pieces = chain((head[at : at + CHUNK] for at in range(0, len(head), CHUNK)), chunks(stream, CHUNK))
+    if encoding.startswith(("utf-16", "utf-32")):
+        return _Scan("utf-8", encoding, progress).run(_transcoded(pieces, encoding))
+    return _Scan(encoding, encoding, progress).run(pieces)
+
+
+def _transcoded(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
+    first = True
+    for piece in pieces:
+        text = decoder.decode(piece)
+        yield (text.removeprefix("\ufeff") if first else text).encode("utf-8", errors="replace")
+        first = False
+
+
+class _Scan:
+    def __init__(self, encoding: str, said: str, progress: Progress | None) -> None:
+        self.encoding, self.said, self.progress = encoding, said, progress
+        self.windows: list[Window] = []
+        self.last: deque[Window] = deque(maxlen=_LAST)
+        self.samples: list[Window] = []
+        self.stride = 4 * CHUNK
+        self.next_sample = HEAD
+        self.ranks: dict[bytes, int] = {}
+        self.kept = 0
+        self.left_out = 0
+        self.open: Window | None = None  # a window whose end lies in a later chunk
+        self.open_until = 0
+        self.open_first = False
+        self.covered = HEAD
+
+    def run(self, pieces: Iterator[bytes]) -> Scanned:
+        """All of the stream."""
+        words = literals()
+        overlap = max(map(len, words)) - 1
+        head = bytearray()
+        last: deque[bytes] = deque()
+        last_bytes = 0
+        carried = b""
+        offset = lines = 0  # of the first byte of `piece`
+        for piece in pieces:
+            block = carried + piece
+            begin = offset - len(carried)
+            if len(head) < HEAD:
+                head += piece[: HEAD - len(head)]
+            if self.open:
+                self._continue(block, begin)
+            self._search(block, begin, len(carried), overlap, lines, words)
+            if offset + len(piece) > self.next_sample:
+                self._sample(block, begin, len(carried), lines)
+            lines += piece.count(b"\n")
+            offset += len(piece)
+            carried = block[-_CARRIED:]
+            last.append(piece)
+            last_bytes += len(piece)
+            while last_bytes - len(last[0]) >= TAIL:
+                last_bytes -= len(last.popleft())
+            if self.progress:
+                self.progress(offset)
+        if self.open:
+            self._close()
+        tail = b"".join(last)[-TAIL:]
+        unfinished = 1 if tail and not tail.endswith(b"\n") else 0
+        return self._result(bytes(head), tail, offset, lines, lines + unfinished)
+
+    def _search(self, block: bytes, begin: int, fresh: int, overlap: int, lines: int, words: tuple[bytes, ...]) -> None:
+        """Windows around the literals of the new part of a block, `fresh` being where it starts."""
+        start = max(fresh - overlap, self.covered - begin, 0)
+        places = {word: block.find(word, start) for word in words}
+        while True:
+            at = min((place for place in places.values() if place >= 0), default=-1)
+            if at < 0:
+                return
+            done = self._window(block, begin, at, fresh, lines) - begin
+            for word, place in places.items():
+                if 0 <= place < done:
+                    places[word] = block.find(word, done) if done < len(block) else -1
+
+    def _window(self, block: bytes, begin: int, at: int, fresh: int, lines: int) -> int:
+        """Keep the surroundings of one place, or only count it; returns the offset where the search goes on."""
+        until = begin + at + _AFTER
+        if self.open and begin + at < self.open.offset + _LONGEST_WINDOW:
+            self.open_until = max(self.open_until, until)
+            self._continue(block, begin)
+            return min(until, begin + len(block))
+        if self.open:
+            self._close()
+        row = block.rfind(b"\n", 0, at) + 1
+        match = _RANK.search(block, row, min(at + 200, row + 160))
+        rank = match[0] if match else b""
+        seen = self.ranks.get(rank, 0)
+        if len(self.ranks) < 4096:
+            self.ranks[rank] = seen + 1
+        first = seen < _FIRST_OF_RANK and self.kept < _MOST_BYTES
+        self.left_out += not first
+        low = max(at - _BEFORE, self.covered - begin, 0)
+        from_line = low if low == 0 and begin == 0 else block.find(b"\n", low, at + 1) + 1 or row
+        if self.covered > begin + from_line:
+            from_line = self.covered - begin
+        number = (
+            1
+            + lines
+            + (block.count(b"\n", fresh, from_line) if from_line >= fresh else -block.count(b"\n", from_line, fresh))
+        )
+        self.open = Window(begin + from_line, b"", number)
+        self.open_first, self.open_until = first, until
+        self._continue(block, begin)
+        return min(until, begin + len(block))
+
+    def _continue(self, block: bytes, begin: int) -> None:
+        """Take what the open window wants of a block; close it at the end of a line."""
+        window = self.open
+        if window is None:
+            return
+        have = window.offset + len(window.data)
+        stop = self.open_until - begin
+        end = len(block)
+        complete = stop < len(block)
+        if complete:
+            newline = block.find(b"\n", max(stop, 0))
+            complete = 0 <= newline
+            end = newline + 1 if complete else len(block)
+        if have - begin < end:
+            window.data += block[max(have - begin, 0) : end]
+        if complete or len(window.data) > 2 * _LONGEST_WINDOW:
+            # Stays open: a next place in the same block may still prolong it; closed by whoever finds it finished.
+            self.covered = window.offset + len(window.data)
+            self._close()
+
+    def _close(self) -> None:
+        window = self.open
+        if window is None:
+            return
+        self.covered = window.offset + len(window.data)
+        self.kept += len(window.data) if self.open_first else 0
+        (self.windows if self.open_first else self.last).append(window)
+        self.open = None
+
+    def _sample(self, block: bytes, begin: int, fresh: int, lines: int) -> None:
+        self.next_sample = begin + len(block) + self.stride
+        row = block.find(b"\n", fresh) + 1
+        end = block.rfind(b"\n", row, row + _SAMPLE) + 1
+        if row and end > row:
+            self.samples.append(Window(begin + row, block[row:end], 1 + lines + block.count(b"\n", fresh, row)))
+        if len(self.samples) > _MOST_SAMPLES:
+            self.samples = self.samples[::2]
+            self.stride *= 2
+
+    def _result(self, head: bytes, tail: bytes, size: int, breaks: int, total_lines: int) -> Scanned:
+        kept = [Window(0, head[: head.rfind(b"\n") + 1] or head, 1)]
+        cut = tail.find(b"\n") + 1 if len(tail) < size else 0
+        end = Window(size - len(tail) + cut, tail[cut:], 1 + breaks - tail.count(b"\n", cut))
+        kept += sorted([*self.windows, *self.last, *self.samples, end], key=lambda window: window.offset)
+        fragments: list[tuple[int, bytes]] = []
+        done = 0
+        for window in kept:
+            skip = max(done - window.offset, 0)
+            if skip >= len(window.data):
+                continue
+            fragments.append((window.line + window.data.count(b"\n", 0, skip), window.data[skip:]))
+            done = window.offset + len(window.data)
+        read = sum(len(data) for _, data in fragments)
+        notes = [f"read closely: {read} of {size} bytes, around what looks like an error and at both ends"]
+        if self.left_out > _LAST:
+            notes.append(f"{self.left_out - _LAST} further places that look like errors were not read")
+        return Scanned(fragments, self.encoding, self.said, total_lines, size, notes)
