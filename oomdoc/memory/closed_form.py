@@ -49,7 +49,7 @@ def estimate(model: Architecture, settings: Settings) -> MemoryProfile:
     """Predict the memory of one rank, phase by phase, with the peak, its error bar and every assumption in words."""
     found = moments(model, settings)
     worst = max(found, key=lambda moment: moment.bytes)
-    around = outside(worst.parts, settings)
+    around = outside(worst.parts, [moment.parts for moment in found], settings)
     components: dict[Component, int] = {}
     for each in (*worst.parts, *around.parts):
         if each.bytes:
@@ -73,8 +73,9 @@ def estimate(model: Architecture, settings: Settings) -> MemoryProfile:
 
 def peak(model: Architecture, settings: Settings) -> Peak:
     """The peak figures without the explanation: what a search over settings evaluates."""
-    worst = max(moments(model, settings), key=lambda moment: moment.bytes)
-    around: Outside = outside(worst.parts, settings)
+    found = moments(model, settings)
+    worst = max(found, key=lambda moment: moment.bytes)
+    around: Outside = outside(worst.parts, [moment.parts for moment in found], settings)
     return Peak(worst.phase, worst.bytes, around.reserved, around.device, around.low, around.high)
 
 

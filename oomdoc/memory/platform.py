@@ -1,7 +1,7 @@
 """From tensors to what the card shows: allocator slack, CUDA context, communication buffers, other processes."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -25,35 +25,41 @@ class Outside(NamedTuple):
     parts: tuple[Part, ...]
 
 
-def outside(parts: Iterable[Part], settings: Settings) -> Outside:
-    """What lies around the tensors of a peak.
+def outside(peak: Sequence[Part], moments: Iterable[Sequence[Part]], settings: Settings) -> Outside:
+    """What lies around the tensors: reserved and device bytes over all moments of a run, and their bounds.
 
-    Slack: a share of the step's own tensors, by how much shapes vary (constants.yaml, fragmentation); it cannot exceed
-    what is left of the card, since the allocator returns unused segments before it fails. Low is the tensors alone with
-    the smallest context, high adds the whole slack's error.
+    Slack: a share of the step's own tensors, by how much shapes vary (constants.yaml, fragmentation). The moment that
+    needs most with its slack decides, which need not be the one with most tensors. Slack cannot exceed what is left of
+    the card, since the allocator returns unused segments before it fails. Low is the tensors alone with the smallest
+    context; high adds the slack's own spread.
     """
-    alive = tuple(parts)
-    allocated = total(alive)
     table = constants()
     cublas = table["cublas"]["hopper_bytes" if settings.hopper else "bytes"]
-    context = context_part(settings)
-    beside = [context, *nccl_parts(settings)]
+    beside = [context_part(settings), *nccl_parts(settings)]
     if settings.other_processes:
         beside.append(Part("other_processes", "other processes", settings.other_processes))
-    kind = "expandable" if settings.expandable else settings.lengths
-    entry = table["fragmentation"][kind]
-    share, loose = entry["stored" if settings.checkpointing == "off" else "checkpointed"], entry["error"]
-    moving = sum(each.bytes for each in alive if each.component in _DYNAMIC)
-    room = settings.capacity - allocated - total(beside) if settings.capacity else 1 << 62
-    slack = cublas + max(0, min(int(share * moving), room))
-    error = int(loose * moving)
-    reserved = allocated + slack
-    device = reserved + total(beside)
-    doubt = spread(alive)
+    around = total(beside)
+    entry = table["fragmentation"]["expandable" if settings.expandable else settings.lengths]
+    share = entry["stored" if settings.checkpointing == "off" else "checkpointed"]
+    allocated = total(peak)
+    wanted, moving = allocated, 0
+    for parts in moments:
+        dynamic = sum(each.bytes for each in parts if each.component in _DYNAMIC)
+        wanted = max(wanted, total(parts) + int(share * dynamic))
+        moving = max(moving, dynamic)
+    room = max(0, settings.capacity - allocated - around) if settings.capacity else 1 << 62
+    slack = cublas + min(wanted - allocated, room)
+    error = min(int(entry["error"] * moving), max(room, cublas))
+    doubt = spread(peak) + int(table["unmodelled"]["share"] * (allocated - _weights(peak)))
+    device = allocated + slack + around
+    low = allocated + around - sum(each.error for each in beside) - doubt
+    high = device + doubt + error + sum(each.error for each in beside)
     beside.append(Part("allocator_slack", "kept by the allocator", slack, error))
-    low = allocated + total(beside[:-1]) - beside[0].error - doubt
-    high = device + doubt + min(error, max(0, room)) + sum(each.error for each in beside[:-1])
-    return Outside(reserved, device, max(0, low), high, tuple(beside))
+    return Outside(allocated + slack, device, max(0, low), high, tuple(beside))
+
+
+def _weights(parts: Iterable[Part]) -> int:
+    return sum(each.bytes for each in parts if each.component == "weights")
 
 
 def context_part(settings: Settings) -> Part:
