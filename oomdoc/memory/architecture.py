@@ -139,6 +139,7 @@ class Architecture:
     visual_vocab: int = 0
     cross_attention_every: int = 0  # cross-attention layers take images without lengthening the sequence
     pads_to_limit: bool = False
+    headless: bool = False  # embedding, reranking and reward models: no logits over the vocabulary
     dtype: str = "bfloat16"
     quant_bits: int = 0  # of the checkpoint itself, from its name or quantization_config
     quant_type: str = ""

@@ -18,6 +18,9 @@ _TAIL = re.compile(
     r"|v\d+(?:\.\d+)?|\d{4}|w[48]a(?:8|16))$",
 )
 _SIZE = re.compile(r"(?<![\w.])(\d+(?:[._]\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
+_HEADLESS = re.compile(
+    r"(?i)embedding|embed-|[-/_]gte-|[-/_]gme-|[-/_]e5-|[-/_]bge-|reward-?model|[-_]rm\b|seq-?cls|classifier"
+)
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "deberta-v2", "distilbert", "modernbert"), "encoder"),
     **dict.fromkeys(("t5", "whisper"), "encoder_decoder"),
@@ -45,7 +48,7 @@ def find(name: str | None, parameters: int | None = None) -> Architecture | None
     if name:
         found = resolve(name) or suggest(name)
         if found is not None:
-            return found
+            return replace(found, headless=True) if _HEADLESS.search(name) else found
     size = parameters or (parameters_in(name) if name else None)
     return generic(size, name) if size else None
 

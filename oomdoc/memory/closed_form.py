@@ -10,7 +10,7 @@ from typing import NamedTuple
 from oomdoc.memory.activations import language_layer
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.inference import cache_part, engine_plan, forward_parts, generation_length
-from oomdoc.memory.logits import loss_parts
+from oomdoc.memory.logits import has_logits, loss_parts
 from oomdoc.memory.parallel import exchange_parts, gradient_share, state_share, weight_share
 from oomdoc.memory.parts import Part, part, total
 from oomdoc.memory.platform import Outside, outside
@@ -153,7 +153,7 @@ def _inference(model: Architecture, settings: Settings) -> list[Moment]:
         load,
         Moment("forward", "the prompt is read", (*weights, cache_part(model, settings, samples, prompt), *forward)),
     ]
-    if model.kind in ("decoder", "encoder_decoder"):
+    if has_logits(model):
         result.append(Moment("generate", "the cache is full", (*weights, cache_part(model, settings, samples, length),
                                                                *forward_parts(model, settings, samples, 1, 1))))  # fmt: skip
     return result
@@ -239,7 +239,7 @@ def _extra_models(model: Architecture, settings: Settings) -> list[Part]:
 def _evaluation(model: Architecture, settings: Settings, base: list[Part]) -> Moment:
     rows = settings.tokens
     parts = [*base, *forward_parts(model, settings, settings.eval_batch, rows, rows)]
-    if model.vocab:
+    if has_logits(model):
         size = settings.eval_batch * rows * model.vocab * 4
         parts.append(
             part(

@@ -5,9 +5,10 @@ from typing import NamedTuple
 from oomdoc.memory.activations import language_layer
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.knowledge import constants
-from oomdoc.memory.logits import logits_bytes
+from oomdoc.memory.logits import has_logits, logits_bytes
 from oomdoc.memory.parts import Part, part
 from oomdoc.memory.settings import Settings
+from oomdoc.memory.weights import dequantised_bytes, dequantised_head
 
 _LENGTH = 256  # prompt and answer where nothing is known: a short generation
 
@@ -59,7 +60,11 @@ def forward_parts(model: Architecture, settings: Settings, samples: int, tokens:
             tokens,
         )
     ]
-    if model.vocab and model.kind in ("decoder", "encoder_decoder"):
+    if settings.quant_bits:
+        parts += dequantised_head(model, settings)
+        unpacked = dequantised_bytes(model, settings)
+        parts.append(part("workspace", "one matrix, unpacked", unpacked, 0.5, "{:,} B", unpacked))
+    if has_logits(model):
         size = logits_bytes(model, settings, samples, rows) / settings.parallel.tensor
         parts.append(part("logits", "logits", size, 0.2, "{} x {:,} x {:,}", samples, rows, model.vocab))
     return parts

@@ -14,7 +14,7 @@ def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part
     Sources: transformers `loss/loss_utils.py` and the forward of each version (losses.yaml). A fused loss holds one
     chunk: `ceil(T / ceil(V/h))` rows, in the compute dtype and float32.
     """
-    if not model.vocab or model.kind in ("encoder", "vision", "diffusion") or not settings.trains:
+    if not has_logits(model) or not settings.trains or settings.stage in ("rm", "reward", "embedding"):
         return []
     rows = settings.samples * settings.tokens / settings.parallel.sequence
     name = recipe_name(model, settings)
@@ -29,6 +29,11 @@ def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part
     vocab = model.vocab / settings.parallel.tensor
     return [part("logits", "logits and loss", rows * vocab * width, 0.12, "{:,.0f} x {:,} x {:.0f} B ({})", rows, model.vocab,
                  width, name)]  # fmt: skip
+
+
+def has_logits(model: Architecture) -> bool:
+    """Whether the model ends in logits over its vocabulary."""
+    return bool(model.vocab) and not model.headless and model.kind in ("decoder", "encoder_decoder")
 
 
 def recipe_name(model: Architecture, settings: Settings) -> str:
