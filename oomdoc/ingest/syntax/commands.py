@@ -5,11 +5,11 @@ Finds where a command begins and where the prose goes on; reading it is `shell.p
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
-from oomdoc.ingest.syntax.launch import Builder
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Command, Parsed, Text, merge, names, shift
-from oomdoc.ingest.syntax.shell_words import Word
 
 GAP = r"(?:[ \t\u00a0]|[\\^`][ \t]*\r?\n)+"
 VALUE = r"(?:\"[^\"\n]*\"|'[^'\n]*'|[^\s`\"'，。；、]*)"
@@ -37,35 +37,34 @@ PROGRAMS = "|".join(
 PREFIX = (
     rf"(?:(?:(?:export[ \t]+)?[A-Za-z_]\w*={VALUE}(?:[ \t]*(?:&&|;)[ \t]*|{GAP}))|(?:sudo|nohup|time|env|exec){GAP})*"
 )
-START = re.compile(rf"(?<![\w/.\-=])(?P<command>(?P<prefix>{PREFIX})(?P<program>{PROGRAMS}))")
-PROMPT = re.compile(
+START = lazy(rf"(?<![\w/.\-=])(?P<command>(?P<prefix>{PREFIX})(?P<program>{PROGRAMS}))")
+PROMPT = lazy(
     r"[ \t]*(?:>[ \t]+)?(?:(?:\([\w.\-]+\)[ \t]*)?(?:\[?[\w.-]+@[\w.-]+[^\n$#%]{0,80}[$#%]|PS [^\n>]{1,80}>"
     r"|[A-Z]:\\[^\n>]{0,80}>"
     r"|\$|%|!|❯|➜)[ \t]*|In \[\d*\]:[ \t]*!)?"
 )
-GENERIC = re.compile(
+GENERIC = lazy(
     rf"{PREFIX}(?:\./|/)?[a-z][\w./-]*(?:[ \t]+[a-z][\w-]*)?(?:[ \t]*\\[ \t]*\r?\n[ \t]*|[ \t]+)"
     r"--?[A-Za-z][\w-]*(?:[ \t=]|\\?\r?$)",
     re.MULTILINE,
 )
-ASSIGNMENT_LINE = re.compile(
+ASSIGNMENT_LINE = lazy(
     r"(?:\A[ \t]*(?:export[ \t]+)?[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|\([^)]*\)|\S*)[ \t]*;?[ \t]*(?:#.*)?"
     r"|(?<![\w=])(?:[A-Za-z_]\w*=(?:\"[^\"]*\"|'[^']*'|[^\s\"']+)[ \t]+)+\\)[ \t]*\r?\Z"
 )
-FLAG_LINE = re.compile(r"[ \t]*(?:--[A-Za-z]|-[A-Za-z]+[ \t=])")
-TOKEN = re.compile(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\$\{[^}\n]*\}|[^\s\"'])+|[\"']|\n|[^\S\n]+", re.DOTALL)
-HAN = re.compile(r"[\u2e80-\u303f\u3040-\u9fff\uac00-\ud7af\uff00-\uffef]")
-PUNCTUATION = re.compile(r"[，。；：、！？）】」》“”…]")
-ALPHABETIC = re.compile(r"[A-Za-z',.;:!?()]+\Z")
+FLAG_LINE = lazy(r"[ \t]*(?:--[A-Za-z]|-[A-Za-z]+[ \t=])")
+TOKEN = lazy(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\$\{[^}\n]*\}|[^\s\"'])+|[\"']|\n|[^\S\n]+", re.DOTALL)
+HAN = lazy(r"[\u2e80-\u303f\u3040-\u9fff\uac00-\ud7af\uff00-\uffef]")
+PUNCTUATION = lazy(r"[，。；：、！？）】」》“”…]")
+ALPHABETIC = lazy(r"[A-Za-z',.;:!?()]+\Z")
 STOP = names("and but the is it to with or then in on flag flags option options parameter so for when which works")
-FAILED = re.compile(r"Command '(?P<list>\[(?:'[^'\n]*'|\"[^\"\n]*\"|, )+\])' (?:returned|died)")
-ELEMENT = re.compile(r"'(?P<one>[^'\n]*)'|\"(?P<two>[^\"\n]*)\"")
+FAILED = lazy(r"Command '(?P<list>\[(?:'[^'\n]*'|\"[^\"\n]*\"|, )+\])' (?:returned|died)")
+ELEMENT = lazy(r"'(?P<one>[^'\n]*)'|\"(?P<two>[^\"\n]*)\"")
 FENCES = ("```", "~~~")
 LINES = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """Where a command stands; `prose` where words of a sentence surround it on its line."""
 
     start: int
@@ -121,6 +120,9 @@ def _unprompted(piece: str) -> str:
 
 def _listed(source: Text, match: re.Match[str]) -> Parsed:
     """`Command '['python', 'train.py', ...]' returned non-zero`: what a launcher had really started."""
+    from oomdoc.ingest.syntax.launch import Builder
+    from oomdoc.ingest.syntax.shell_words import Word
+
     offset = match.start("list")
     words = []
     for element in ELEMENT.finditer(match["list"]):
@@ -151,7 +153,7 @@ def regions(text: str) -> Iterator[Region]:
 
 NEEDLES = ("_DEVICES=", "run ", "speed ", "serve ", ".sh", "_train ", "launch ", " -m ", "-launcher", "./main ")
 FIRST = ("swift ", "megatron ", "llamafactory-cli ", "yolo ", "axolotl ", "xtuner ", "trl ", "lmdeploy ", "sglang ")
-SHAPES = (re.compile(r" --[A-Za-z]"), re.compile(r"python[\d.]*(?:\.exe)?[ \t]"))
+SHAPES = (lazy(r" --[A-Za-z]"), lazy(r"python[\d.]*(?:\.exe)?[ \t]"))
 
 
 def _candidate_lines(text: str) -> Iterator[tuple[int, int]]:

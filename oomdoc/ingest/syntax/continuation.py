@@ -5,14 +5,15 @@ Every change keeps the length of the text, so that offsets into the result are o
 
 import re
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Reason, Span
 
-NOT_ASCII = re.compile(r"[^\t\n\r\x20-\x7e]")
-WINDOWS_END = re.compile(r"(?m)[ \t](?P<mark>[\^`])[ \t]*(?=\r?$)")
-BLANK_AFTER = re.compile(r"(?m)\\(?P<blanks>[ \t]+)(?=\r?$)")
-CONTINUED = re.compile(r"(?m)\\\r?$")
-FLAG_LINE = re.compile(r"[ \t]*--?[A-Za-z]")
-BROKEN_DASH = re.compile(r"(?<=\s)[—–―](?=[A-Za-z])")
+NOT_ASCII = lazy(r"[^\t\n\r\x20-\x7e]")
+WINDOWS_END = lazy(r"(?m)[ \t](?P<mark>[\^`])[ \t]*(?=\r?$)")
+BLANK_AFTER = lazy(r"(?m)\\(?P<blanks>[ \t]+)(?=\r?$)")
+CONTINUED = lazy(r"(?m)\\\r?$")
+FLAG_LINE = lazy(r"[ \t]*--?[A-Za-z]")
+BROKEN_DASH = lazy(r"(?<=\s)[—–―](?=[A-Za-z])")
 
 
 def mask(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem
 
 SUFFIXES = {
@@ -53,17 +54,17 @@ LANGUAGES = {
     "dockerfile": "dockerfile",
     "docker": "dockerfile",
 }
-MANIFEST = re.compile(r"(?m)^kind:[ \t]*\w+")
-API_VERSION = re.compile(r"(?m)^apiVersion:[ \t]*\S+")
-YAML_LINE = re.compile(r"(?m)^[ \t]*(?:- )?[A-Za-z_][\w./-]*:(?:[ \t]+\S|[ \t]*$)")
-TOML_LINE = re.compile(r"(?m)^(?:\[[\w.\"-]+\]|[A-Za-z_][\w.-]*[ \t]*=[ \t]*(?:\"|'|\[|\{|\d|true\b|false\b))")
-TOML_TABLE = re.compile(r"(?m)^\[\[?[\w.\"-]+\]\]?[ \t]*$")
-PYTHON_LINE = re.compile(
+MANIFEST = lazy(r"(?m)^kind:[ \t]*\w+")
+API_VERSION = lazy(r"(?m)^apiVersion:[ \t]*\S+")
+YAML_LINE = lazy(r"(?m)^[ \t]*(?:- )?[A-Za-z_][\w./-]*:(?:[ \t]+\S|[ \t]*$)")
+TOML_LINE = lazy(r"(?m)^(?:\[[\w.\"-]+\]|[A-Za-z_][\w.-]*[ \t]*=[ \t]*(?:\"|'|\[|\{|\d|true\b|false\b))")
+TOML_TABLE = lazy(r"(?m)^\[\[?[\w.\"-]+\]\]?[ \t]*$")
+PYTHON_LINE = lazy(
     r"(?m)^[ \t]*(?:import \w|from [\w.]+ import |def \w+\(|class \w+[(:]|@\w"
     r"|[A-Za-z_][\w.]*[ \t]*=[ \t]*[A-Za-z_][\w.]*\("
     r"|if __name__|for \w+ in .*:$|with .*:$|print\(|[A-Za-z_][\w.]*\([^)]*$)"
 )
-SHELL_LINE = re.compile(
+SHELL_LINE = lazy(
     r"(?m)^(?:#!.*sh\b|#SBATCH|export \w+=|[A-Z_][A-Z0-9_]*=\S*|[ \t]*(?:--?[A-Za-z]\S*|.*\\\r?$)|(?:\$ )?"
     r"(?:torchrun|python3?|accelerate|deepspeed|swift|llamafactory-cli|vllm|bash|sh|srun|docker|nohup|sudo|cd|pip) )"
 )

@@ -8,33 +8,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from oomdoc.ingest.syntax import json_text, repr_text
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Scalar, Setting, Span, Text, names, scalar
 
 CALLS = ("Namespace(", "Arguments(", "Args(", "Config(", "Params(", "Options(", "Wrapper(", "Settings(", "Parameters(")
-CALL_NAME = re.compile(r"[A-Za-z_][\w.]*(?:\.<locals>\.\w+)?\Z")
-ASSIGNED = re.compile(
+CALL_NAME = lazy(r"[A-Za-z_][\w.]*(?:\.<locals>\.\w+)?\Z")
+ASSIGNED = lazy(
     r"^\s*(?:self\.)?[\w.]+\s*(?::\s*[\w.\[\]]+\s*)?=\s*\Z|\b(?:def|class|import|return|raise)\s+\Z|[\w)\]]\s*\(\Z"
 )
-DICT_NAME = re.compile(
+DICT_NAME = lazy(
     r"(?i)(?P<name>[\w.\-]*(?:args|arguments?|config(?:uration)?|params|parameters|options|settings|hparams|json|opts?|kwargs|配置|参数))"
     r"[\"'`]?\s*(?:is|are)?\s*[:=：]{0,2}\s*(?P<type>[A-Z]\w*\s*)?\Z"
 )
-DOTS = re.compile(r"(?m)^(?P<head>[^\n]*?)(?P<key>[A-Za-z_][\w.-]*)[ ]\.{4,}[ ](?P<value>[^\n]*?)[ \t\r]*$")
-TABLE = re.compile(
+DOTS = lazy(r"(?m)^(?P<head>[^\n]*?)(?P<key>[A-Za-z_][\w.-]*)[ ]\.{4,}[ ](?P<value>[^\n]*?)[ \t\r]*$")
+TABLE = lazy(
     r"(?m)^[ \t]*[|│┃║][ \t]*(?P<key>`?[A-Za-z_][\w./-]*`?)"
     r"[ \t]*[|│┃║][ \t]*(?P<value>[^|│┃║\n]*?)[ \t]*[|│┃║][ \t\r]*$"
 )
-PREFIXED = re.compile(r"(?m)^(?P<head>[a-z_][\w]*): (?P<key>[a-z_][\w.]*)[ ]+= (?P<value>\S[^\n]*?)[ \t\r]*$")
-LISTED = re.compile(r"[:：](?=[ ]*[\w.]+=)")
-LIST_PAIR = re.compile(
+PREFIXED = lazy(r"(?m)^(?P<head>[a-z_][\w]*): (?P<key>[a-z_][\w.]*)[ ]+= (?P<value>\S[^\n]*?)[ \t\r]*$")
+LISTED = lazy(r"[:：](?=[ ]*[\w.]+=)")
+LIST_PAIR = lazy(
     r"[ ]*(?P<key>[A-Za-z_][\w.]*)=(?P<value>\[[^\]\n]*\]|'[^'\n]*'|\"[^\"\n]*\"|\{[^}\n]*\}|[^,\n]*)(?:,|$)",
     re.MULTILINE,
 )
-BRACKET = re.compile(
+BRACKET = lazy(
     r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|[A-Za-z_][\w.]*\(|[()]"
     r"|, ?(?:dtype|device|requires_grad|shape)=[\w.':]+"
 )
-RAY = re.compile(r"(?m)^\([\w.:-]+ (?:pid|ip)=[^)\n]*\)")
+RAY = lazy(r"(?m)^\([\w.:-]+ (?:pid|ip)=[^)\n]*\)")
 METRICS = names("loss train_loss eval_loss grad_norm epoch acc accuracy step global_step eval_runtime train_runtime")
 HEADINGS = names("parameter parameters key name option setting field argument arguments value module layer type metric")
 CUT = 200_000
@@ -162,7 +163,7 @@ def _dicts(text: Text) -> Iterator[Dump]:
             continue
         if following.isalpha() and not rust:
             continue
-        parsed, end = json_text.parse_at(replace(text, text=plain_brackets(source, place)), place)
+        parsed, end = json_text.parse_at(text.reading(plain_brackets(source, place)), place)
         top = {item.key.partition(".")[0] for item in parsed.settings}
         if len(top) < 2 or top & METRICS:
             continue

@@ -3,10 +3,11 @@
 import re
 from dataclasses import replace
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Problem, Scalar, Setting, scalar
 
-REFERENCE = re.compile(r"\$\{(?P<body>[^${}]+)\}")
-PLAIN = re.compile(r"\.*[\w.\[\]-]+\Z")
+REFERENCE = lazy(r"\$\{(?P<body>[^${}]+)\}")
+PLAIN = lazy(r"\.*[\w.\[\]-]+\Z")
 DEPTH = 20
 LONGEST = 10_000
 

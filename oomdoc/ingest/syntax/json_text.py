@@ -4,12 +4,13 @@ import json
 import re
 from dataclasses import dataclass, field
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Setting, Text, scalar
 
 LIMIT = 200_000  # settings kept; a configuration has hundreds, a data set of 50 MB has millions
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+NUMBER = lazy(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 SPECIALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
-TOKEN = re.compile(
+TOKEN = lazy(
     r"""(?P<blank>[ \t\r\n,\ufeff]+|//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z))
       | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<colon>:)
       | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Command, Kind, Setting, Span, Text, names, scalar
 from oomdoc.ingest.syntax.shell_words import Word
 
-FLAG = re.compile(r"--?(?=[A-Za-z])[^\s=]+|--[0-9][\w.-]*(?==)")
-ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
-HYDRA = re.compile(r"(?:[+~]{0,2}[A-Za-z_][\w./@:-]*(?:\[\d+\])?=|~[A-Za-z_][\w./@]*\Z)")
-SUBCOMMAND = re.compile(r"[a-z][a-z_]*(?:-[a-z_]+)*\Z")
-SCRIPT = re.compile(r".*\.(?:py|sh|bash|pyz)\Z")
+FLAG = lazy(r"--?(?=[A-Za-z])[^\s=]+|--[0-9][\w.-]*(?==)")
+ASSIGNMENT = lazy(r"[A-Za-z_]\w*=")
+HYDRA = lazy(r"(?:[+~]{0,2}[A-Za-z_][\w./@:-]*(?:\[\d+\])?=|~[A-Za-z_][\w./@]*\Z)")
+SUBCOMMAND = lazy(r"[a-z][a-z_]*(?:-[a-z_]+)*\Z")
+SCRIPT = lazy(r".*\.(?:py|sh|bash|pyz)\Z")
 
 # Options of a wrapper that take a value in the next word; anything else of it stands alone.
 WRAPPERS: dict[str, frozenset[str]] = {
@@ -41,7 +42,7 @@ WRAPPERS: dict[str, frozenset[str]] = {
     "xvfb-run": frozenset({"-s", "-n"}),
 }
 RUNNERS = {"uv": "run", "poetry": "run", "pipenv": "run", "conda": "run", "pdm": "run", "hatch": "run", "pixi": "run"}
-PYTHONS = re.compile(r"(?:python(?:\d(?:\.\d+)?)?w?|ipython3?|pypy3?)(?:\.exe)?\Z")
+PYTHONS = lazy(r"(?:python(?:\d(?:\.\d+)?)?w?|ipython3?|pypy3?)(?:\.exe)?\Z")
 PYTHON_VALUES = frozenset({"-W", "-X"})
 SHELLS = frozenset({"bash", "sh", "zsh", "source", "."})
 LAUNCHERS = frozenset({"torchrun", "deepspeed", "composer", "colossalai", "horovodrun", "torchpippy", "ds"})

@@ -6,22 +6,23 @@ Finds the regions and hands them to their readers. Prose must not become setting
 import re
 from collections.abc import Callable, Iterator
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.repr_text import Pair
 from oomdoc.ingest.syntax.setting import Parsed, Setting, Span, Text, merge, shift
 
-FENCE = re.compile(r"(?m)^(?P<indent>[ \t]*(?:>[ \t]*)?)(?P<mark>`{3,}|~{3,})(?P<language>[\w+-]*)[^\n`]*$")
-YAML_KEY = re.compile(r"(?m)^[ \t]*(?P<key>[a-z_][\w.]*):(?:[ \t]+(?P<value>[^\n]*\S))?[ \t\r]*$")
-YAML_MORE = re.compile(r"[ \t]*(?:#.*|-[ \t]+\S.*|[\]\[{}].*|[\w.\"'/-]+:(?:[ \t].*)?)?\r?\Z")
-YAML_FIRST = re.compile(r"(?m)^[ \t]*[a-z][a-z\d]*_[\w.]*:(?:[ \t]|$)")
-ITEM_KEY = re.compile(r"(?m)^[ \t]*[-*][ \t]+(?P<key>[a-z]\w*_\w+):[ \t]+(?P<value>\S[^\n]*?)[ \t\r]*$")
-SENTENCE = re.compile(r"[A-Za-z,]+ [A-Za-z,]+ [A-Za-z,]+ [A-Za-z,]+")
-JSON_START = re.compile(r"\{\s*\"[\w.$-]+\"\s*:")
-METRIC = re.compile(r"(?:^|[_/.])(?:loss|acc|accuracy|runtime|elapsed|grad_norm|perplexity|samples_per_second)\Z")
+FENCE = lazy(r"(?m)^(?P<indent>[ \t]*(?:>[ \t]*)?)(?P<mark>`{3,}|~{3,})(?P<language>[\w+-]*)[^\n`]*$")
+YAML_KEY = lazy(r"(?m)^[ \t]*(?P<key>[a-z_][\w.]*):(?:[ \t]+(?P<value>[^\n]*\S))?[ \t\r]*$")
+YAML_MORE = lazy(r"[ \t]*(?:#.*|-[ \t]+\S.*|[\]\[{}].*|[\w.\"'/-]+:(?:[ \t].*)?)?\r?\Z")
+YAML_FIRST = lazy(r"(?m)^[ \t]*[a-z][a-z\d]*_[\w.]*:(?:[ \t]|$)")
+ITEM_KEY = lazy(r"(?m)^[ \t]*[-*][ \t]+(?P<key>[a-z]\w*_\w+):[ \t]+(?P<value>\S[^\n]*?)[ \t\r]*$")
+SENTENCE = lazy(r"[A-Za-z,]+ [A-Za-z,]+ [A-Za-z,]+ [A-Za-z,]+")
+JSON_START = lazy(r"\{\s*\"[\w.$-]+\"\s*:")
+METRIC = lazy(r"(?:^|[_/.])(?:loss|acc|accuracy|runtime|elapsed|grad_norm|perplexity|samples_per_second)\Z")
 CODE_CALLS = ("from_pretrained(", "Arguments(", "Config(", "Trainer(", "LLM(", "SamplingParams(", "DataLoader(")
-CODE_CALL = re.compile(
+CODE_CALL = lazy(
     r"(?P<name>(?:[A-Za-z_]\w*\.)*(?:from_pretrained|\w*(?:Arguments|Config|Trainer)|LLM|SamplingParams|DataLoader))\("
 )
-PROMPT_LINE = re.compile(r"(?m)^(?:\$ |\S+@\S+[:~ ].*[$#] |\([\w.-]+\) .*[$#] |!|%)")
+PROMPT_LINE = lazy(r"(?m)^(?:\$ |\S+@\S+[:~ ].*[$#] |\([\w.-]+\) .*[$#] |!|%)")
 
 
 def find_settings_in_text(text: str, file_name: str = "<text>") -> Parsed:

@@ -3,16 +3,13 @@
 import re
 
 from oomdoc.ingest.syntax import repr_text
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Kind, Parsed, Setting, Text
 
-CALL = re.compile(r"(?P<name>[A-Za-z_][\w.]*)\(")
-ASSIGN = re.compile(
-    r"(?m)^[ \t]*(?P<key>[A-Za-z_][\w.]*)[ \t]*=(?!=)[ \t]*(?P<value>[^\s#][^\r\n#]*?)[ \t]*(?:#.*)?\r?$"
-)
-ENVIRON = re.compile(
-    r"(?:os\.)?environ\[['\"](?P<key>\w+)['\"]\][ \t]*=[ \t]*(?P<value>'[^'\r\n]*'|\"[^\"\r\n]*\"|[^\s#;]+)"
-)
-OPTION = re.compile(r"['\"]-{1,2}(?P<key>[A-Za-z][\w-]*)['\"]")
+CALL = lazy(r"(?P<name>[A-Za-z_][\w.]*)\(")
+ASSIGN = lazy(r"(?m)^[ \t]*(?P<key>[A-Za-z_][\w.]*)[ \t]*=(?!=)[ \t]*(?P<value>[^\s#][^\r\n#]*?)[ \t]*(?:#.*)?\r?$")
+ENVIRON = lazy(r"(?:os\.)?environ\[['\"](?P<key>\w+)['\"]\][ \t]*=[ \t]*(?P<value>'[^'\r\n]*'|\"[^\"\r\n]*\"|[^\s#;]+)")
+OPTION = lazy(r"['\"]-{1,2}(?P<key>[A-Za-z][\w-]*)['\"]")
 LIMIT = 20_000
 
 

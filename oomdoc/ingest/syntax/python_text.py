@@ -8,15 +8,16 @@ import re
 import warnings
 from dataclasses import dataclass, field
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.python_constants import Known, NotConstantError, Scope, dotted, evaluate
 from oomdoc.ingest.syntax.setting import Command, Kind, Origin, Parsed, Problem, Setting, Span, Text, merge, shift
 
 LIMIT = 2_000_000
-NEWLINE = re.compile(r"\r\n|\r|\n")
-BLANKED = re.compile(r"(?m)^(?P<indent>[ \t]*)(?P<rest>(?:print[ \t]+[^(=\n\r.,\[][^\n\r]*|[!%][^\n\r]*))")
+NEWLINE = lazy(r"\r\n|\r|\n")
+BLANKED = lazy(r"(?m)^(?P<indent>[ \t]*)(?P<rest>(?:print[ \t]+[^(=\n\r.,\[][^\n\r]*|[!%][^\n\r]*))")
 PARSERS = frozenset({"add_argument", "add_arg", "option", "argument", "Option", "Argument"})
 FIELDS = frozenset({"field", "Field", "Option", "Argument"})
-DEFINES = re.compile(r"(?:DEFINE|define)_\w+\Z")
+DEFINES = lazy(r"(?:DEFINE|define)_\w+\Z")
 QUIET = frozenset(
     "print len range str int float repr format join append info warning debug error isinstance getattr".split()
 )

@@ -3,19 +3,20 @@
 Reads a call that Python cannot parse or that was cut off; it decides nothing about what the call means.
 """
 
-import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Scalar, Span, scalar
 
 OPENING = {"(": ")", "[": "]", "{": "}"}
-PLACE = re.compile(r"'''|\"\"\"|['\"()\[\]{}<>,#]")
-KEY = re.compile(r"\s*(?P<key>[A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*")
-ENUM = re.compile(r"<(?:[\w.]+\.)?(?P<name>\w+): (?P<value>.+)>\Z", re.DOTALL)
-CLASS = re.compile(r"<(?:class|function) '?(?P<name>[\w.]+)")
-DOTTED = re.compile(r"[A-Za-z_][\w.]*\Z")
+PLACE = lazy(r"'''|\"\"\"|['\"()\[\]{}<>,#]")
+KEY = lazy(r"\s*(?P<key>[A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*")
+COMMENT = lazy(r"\s*#[^\n]*\n")
+ENUM = lazy(r"<(?:[\w.]+\.)?(?P<name>\w+): (?P<value>.+)>\Z", re.DOTALL)
+CLASS = lazy(r"<(?:class|function) '?(?P<name>[\w.]+)")
+DOTTED = lazy(r"[A-Za-z_][\w.]*\Z")
 LONGEST = 400_000
 
 
@@ -112,7 +113,7 @@ def pairs(text: str, start: int, limit: int) -> tuple[list[Pair], int, bool]:
 
 
 def _after_comments(text: str, begin: int, stop: int) -> int:
-    while (match := re.compile(r"\s*#[^\n]*\n").match(text, begin, stop)) is not None:
+    while (match := COMMENT.match(text, begin, stop)) is not None:
         begin = match.end()
     return begin
 
@@ -134,6 +135,8 @@ def value(raw: str) -> "tuple[Scalar | tuple[Scalar, ...], str | None]":
         match = CLASS.match(raw)
         return (match["name"] if match else raw), "an object"
     if len(raw) <= 20_000:
+        import ast  # imported here: only a value that is no scalar needs it
+
         try:
             literal = ast.literal_eval(raw)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):

@@ -1,10 +1,11 @@
 """What every syntax reader returns: settings with exact character spans, commands, and what will be lost."""
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
+
+from oomdoc.ingest.syntax.lazy import lazy
 
 Scalar: TypeAlias = str | int | float | bool | None
 Span: TypeAlias = tuple[int, int]
@@ -108,23 +109,29 @@ class Parsed:
     problems: tuple[Problem, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Text:
-    """The decoded text of one file and the line of each offset."""
+    """The decoded text of one file and the line of each offset; only a line feed ends a line."""
 
-    text: str
-    file: str
-    starts: list[int] = field(default_factory=list)
+    __slots__ = ("file", "starts", "text")
+
+    def __init__(self, text: str, file: str, starts: list[int]) -> None:
+        self.text = text
+        self.file = file
+        self.starts = starts
 
     @classmethod
     def of(cls, text: str, file: str) -> "Text":
-        """Index the line starts; only a line feed ends a line, as in every editor's count."""
+        """Index the line starts."""
         starts = [0]
         position = text.find("\n")
         while position >= 0:
             starts.append(position + 1)
             position = text.find("\n", position + 1)
         return cls(text, file, starts)
+
+    def reading(self, text: str) -> "Text":
+        """The same lines over a text of the same length and line breaks."""
+        return Text(text, self.file, self.starts)
 
     def line(self, offset: int) -> int:
         """Line number, from 1, of a character offset."""
@@ -142,8 +149,8 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-INTEGER = re.compile(r"[+-]?\d{1,30}\Z")
-FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?\Z")
+INTEGER = lazy(r"[+-]?\d{1,30}\Z")
+FLOAT = lazy(r"[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?\Z")
 WORDS: dict[str, Scalar] = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -183,13 +190,13 @@ def merge(syntax: str, parts: Iterable[Parsed]) -> Parsed:
     return Parsed(syntax, tuple(settings), tuple(commands), tuple(problems))
 
 
-@dataclass(frozen=True, slots=True)
 class _Mover:
-    offset: int
-    lines: int
-    file: str | None
-    scope: str | None
-    commands: int = 0
+    def __init__(self, offset: int, lines: int, file: str | None, scope: str | None, commands: int = 0) -> None:
+        self.offset = offset
+        self.lines = lines
+        self.file = file
+        self.scope = scope
+        self.commands = commands
 
     def span(self, span: Span | None) -> Span | None:
         return None if span is None else (span[0] + self.offset, span[1] + self.offset)

@@ -4,23 +4,27 @@ Works on tree-sitter-bash nodes whose offsets are character offsets (see `shell.
 substitution stays as written and is noted.
 """
 
-import ast
+
 import re
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Span
+
+if TYPE_CHECKING:
+    import ast
 
 Node: TypeAlias = Any  # tree_sitter.Node; the package is imported only when a command was found
 DEPTH = 40
-PIECE = re.compile(r"\S+")
-ESCAPE = re.compile(r"\\(?:\r?\n|(.))", re.DOTALL)
-EXPANSION = re.compile(
+PIECE = lazy(r"\S+")
+ESCAPE = lazy(r"\\(?:\r?\n|(.))", re.DOTALL)
+EXPANSION = lazy(
     r"\$\{(?P<name>[#!]?\w+)(?P<index>\[[@*\w]+\])?"
     r"(?:(?P<op>:?[-=+?])(?P<default>.*))?\}\Z",
     re.DOTALL,
 )
-ARITHMETIC = re.compile(r"[\d+\-*/%() \t]{1,200}\Z")
+ARITHMETIC = lazy(r"[\d+\-*/%() \t]{1,200}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +182,17 @@ def arithmetic(expression: str) -> int | None:
     """The value of integer arithmetic in literals (`4*8`), None for anything else. Division truncates, as in bash."""
     if not ARITHMETIC.match(expression):
         return None
+    import ast  # imported here: scripts rarely compute
+
     try:
         return _compute(ast.parse(expression.strip(), mode="eval").body, 0)
     except (SyntaxError, ValueError, ArithmeticError, RecursionError, MemoryError):
         return None
 
 
-def _compute(node: ast.expr, depth: int) -> int:
+def _compute(node: "ast.expr", depth: int) -> int:
+    import ast
+
     if depth > DEPTH:
         raise ValueError("nested too deeply")
     if isinstance(node, ast.Constant) and isinstance(node.value, int):

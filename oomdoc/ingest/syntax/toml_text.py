@@ -4,14 +4,15 @@ import re
 import tomllib
 from collections.abc import Iterator
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.repr_text import skip_string
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Span, Text, scalar
 
 KEY_PART = r"(?:[A-Za-z0-9_-]+|\"(?:[^\"\\\r\n]|\\.)*\"|'[^'\r\n]*')"
-KEY = re.compile(rf"[ \t]*(?P<key>{KEY_PART}(?:[ \t]*\.[ \t]*{KEY_PART})*)[ \t]*=[ \t]*")
-TABLE = re.compile(rf"[ \t]*(?P<open>\[\[?)[ \t]*(?P<key>{KEY_PART}(?:[ \t]*\.[ \t]*{KEY_PART})*)[ \t]*\]\]?")
-PART = re.compile(KEY_PART)
-PLACE = re.compile(r"\"\"\"|'''|[\"'\[\]{}#,\n]")
+KEY = lazy(rf"[ \t]*(?P<key>{KEY_PART}(?:[ \t]*\.[ \t]*{KEY_PART})*)[ \t]*=[ \t]*")
+TABLE = lazy(rf"[ \t]*(?P<open>\[\[?)[ \t]*(?P<key>{KEY_PART}(?:[ \t]*\.[ \t]*{KEY_PART})*)[ \t]*\]\]?")
+PART = lazy(KEY_PART)
+PLACE = lazy(r"\"\"\"|'''|[\"'\[\]{}#,\n]")
 LIMIT = 50_000
 DEPTH = 20
 

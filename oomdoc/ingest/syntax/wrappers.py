@@ -5,17 +5,18 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from oomdoc.ingest.syntax.launch import Builder, assignment, flag
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Setting, Text, merge, scalar, shift
 from oomdoc.ingest.syntax.shell_words import Word
 
-SBATCH = re.compile(r"(?m)^#(?P<tool>SBATCH|PBS|BSUB)[ \t]+(?P<rest>[^\r\n#]*)")
-POWERSHELL = re.compile(
+SBATCH = lazy(r"(?m)^#(?P<tool>SBATCH|PBS|BSUB)[ \t]+(?P<rest>[^\r\n#]*)")
+POWERSHELL = lazy(
     r"(?im)^[ \t]*(?:PS [^\r\n>]*>[ \t]*)?\$env:(?P<name>\w+)[ \t]*=[ \t]*"
     r"(?P<value>'[^'\r\n]*'|\"[^\"\r\n]*\"|[^\s;]+);?"
 )
-INSTRUCTION = re.compile(r"(?im)^[ \t]*(?P<name>RUN|CMD|ENTRYPOINT|ENV|ARG)[ \t]+")
-DOCKER_PAIR = re.compile(r"(?P<name>[A-Za-z_]\w*)=(?P<value>\"(?:\\.|[^\"\\])*\"|'[^']*'|(?:\\.|[^\s\\])*)")
-RESOURCE = re.compile(r"(?P<base>.*\bcontainers\.\d+)\.(?P<part>command|args)\.(?P<index>\d+)\Z")
+INSTRUCTION = lazy(r"(?im)^[ \t]*(?P<name>RUN|CMD|ENTRYPOINT|ENV|ARG)[ \t]+")
+DOCKER_PAIR = lazy(r"(?P<name>[A-Za-z_]\w*)=(?P<value>\"(?:\\.|[^\"\\])*\"|'[^']*'|(?:\\.|[^\s\\])*)")
+RESOURCE = lazy(r"(?P<base>.*\bcontainers\.\d+)\.(?P<part>command|args)\.(?P<index>\d+)\Z")
 
 
 def sbatch(text: Text) -> list[Setting]:

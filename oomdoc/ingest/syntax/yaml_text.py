@@ -1,17 +1,17 @@
 """YAML by its events: spans of every value, anchors, merges, half a file, duplicate keys; no tag is constructed."""
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Text, scalar
 
 if TYPE_CHECKING:
     pass
 
 LIMIT = 50_000
-UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-PROPERTIES = re.compile(r"(?:[&!][^\s\[\]{},]*(?:\s+|\Z))+")
+UNPRINTABLE = lazy("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+PROPERTIES = lazy(r"(?:[&!][^\s\[\]{},]*(?:\s+|\Z))+")
 PLAIN_TAGS = frozenset({"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
 
@@ -24,12 +24,12 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
     import yaml  # imported here: 12 ms
 
     loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
-    clean = UNPRINTABLE.sub("?", text)
+    clean = UNPRINTABLE.sub("\ufffd", text)
     if text[:1] == "\ufeff":
         clean = text[0] + clean[1:]
     reader = _Reader(Text.of(text, file_name), yaml.SafeLoader(""))
     if clean[1:] != text[1:]:
-        reader.problem(1, "characters that YAML forbids were read as question marks")
+        reader.problem(1, "characters that YAML forbids were read as replacement characters")
     try:
         for event in yaml.parse(clean, Loader=loader):
             reader.take(event)
