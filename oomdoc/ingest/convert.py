@@ -156,8 +156,6 @@ def _length(_: Parameter, value: Value, text: str) -> Converted:
     if text.startswith("[") and text.endswith("]"):
         text = text[1:-1]
     items = [item for item in _SEPARATORS.split(text) if item]
-    if len(items) == 1 and items[0].isdigit():
-        return int(items[0])
     return len(items) if items and all(item.isdigit() for item in items) else SILENT
 
 

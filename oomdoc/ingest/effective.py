@@ -62,6 +62,11 @@ def effective(
         start = launched(command, entry, run.number("hardware.gpu_count"), run.values())
         _launch_facts(run, start, command)
         _parallel_kind(run, start, entry)
+    each = run.number("parallel.processes_per_node")
+    if each and "parallel.world_size" not in run.best and (entry is None or entry.launch.plain == "per-gpu"):
+        names = ("parallel.processes_per_node", "parallel.nodes")
+        run.add("parallel.world_size", each * (run.number("parallel.nodes") or 1), _derived(*names))
+        run.add("hardware.gpu_count", each, _derived("parallel.processes_per_node"))
     if entry is not None and entry.launch.plain == "engine":
         _engine(run)
     _formulas(run, entry)
@@ -117,7 +122,7 @@ def _parallel_kind(run: Run, start: Launched, entry: Framework | None) -> None:
     gpus = run.number("hardware.gpu_count")
     stage, sharding = run.number("parallel.zero_stage"), run.value("parallel.fsdp_sharding")
     world = run.number("parallel.world_size") if start.distributed else None
-    plain = entry.launch.plain if entry else None
+    plain = entry.launch.plain if entry and entry.role != "component" else None
     if start.distributed:
         kind = "zero" if stage in _STAGES else "fsdp" if sharding else "ddp" if world and world > 1 else None
         kind = kind or ("none" if world == 1 else None)
@@ -125,6 +130,10 @@ def _parallel_kind(run: Run, start: Launched, entry: Framework | None) -> None:
             run.add("parallel.kind", kind, _derived("parallel.launcher", "parallel.world_size", "parallel.zero_stage"))
         return
     if plain in {None, "engine"} or run.value("parallel.kind") is not None:
+        return
+    if plain == "per-gpu" and gpus is None:
+        if stage in _STAGES:
+            run.add("parallel.kind", "zero", _derived("parallel.zero_stage"))
         return
     placed = run.value("train.framework_device_map")
     spread = plain == "device_map" or (

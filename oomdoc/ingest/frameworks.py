@@ -19,7 +19,7 @@ Reads: TypeAlias = Literal[
     "zero-stage",  # 2, zero2, ds_z3_offload.json, ... -> 2, 3
     "zero-offload",  # zero3_offload, ds_z2_offload.json, ... -> none | optimizer | all
     "set",  # any value that is not empty -> true
-    "length",  # how many values: a device list, a list of devices "0,1"
+    "length",  # how many devices are listed: "0,1" -> 2
     "square",  # a side length -> pixels
     "first-number",  # "1024,768" -> 1024
     "last-name",  # torch.optim.AdamW -> adamw
@@ -66,6 +66,7 @@ class Parameter(Model):
     )
     env: tuple[str, ...] = ()
     scope: tuple[str, ...] = Field(default=(), description="calls or blocks it must stand in, for short names like `r`")
+    not_in: tuple[str, ...] = Field(default=(), description="calls or blocks where the name means something else")
     versions: str = ""
     reads: Reads = "value"
     member: str | None = None
@@ -77,7 +78,7 @@ class Parameter(Model):
     default: Value = Field(default=None, description="what an unset option means; null: it stays unset")
     defaults: tuple[VersionedValue, ...] = ()
     default_unless: tuple[str, ...] = Field(default=(), description="options (or option=value) that void the default")
-    default_requires: tuple[str, ...] = Field(default=(), description="options without which the default says nothing")
+    default_requires: tuple[str, ...] = Field(default=(), description="options without which it says nothing")
     models: str | None = Field(default=None, description="pattern of model names the default holds for")
     formula: Formula | None = None
     inactive: Both | None = Field(default=None, description="why setting it changes nothing here")
@@ -168,7 +169,7 @@ def framework(name: str) -> Framework:
         renamed = {**inherited.renamed, **renamed}
     return own.model_copy(
         update={
-            "parameters": tuple(parameters),
+            "parameters": tuple({id(parameter): parameter for parameter in parameters}.values()),
             "known_names": tuple(known),
             "known_env": tuple(env),
             "renamed": renamed,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from oomdoc.facts.model import Model, Value
@@ -85,9 +86,8 @@ class Material:
             if "." in key:
                 self.keys.setdefault(key.rsplit(".", 1)[1], setting)
                 self.keys.setdefault(key.split(".", 1)[0], setting)
-            if setting.scope and "/" not in setting.scope:
-                for name in re.split(r"[^\w]+", setting.scope):
-                    self.calls.setdefault(name, setting)
+            for name in calls_of(setting):
+                self.calls.setdefault(name, setting)
         self.launches: list[tuple[str, Command]] = [
             (" ".join([*command.launcher, *command.words, *(str(p.value) for p in command.positionals)]), command)
             for command in self.commands
@@ -117,6 +117,14 @@ class Material:
         return (True, place.line, place.file) if place else (False, None, None)
 
 
+def calls_of(setting: Setting) -> list[str]:
+    """Names of the calls or printed objects a setting stands in: `SFTConfig.bf16` -> SFTConfig."""
+    names = setting.key.split(".")[:-1] if setting.kind == "python-call" else []
+    if setting.scope and "/" not in setting.scope:
+        names += [setting.scope, *re.split(r"[^\w]+", setting.scope)]
+    return [*names, *(".".join(pair) for pair in pairwise(names))]
+
+
 def _has_words(line: str, wanted: str) -> bool:
     start = line.find(wanted)
     while start >= 0:
@@ -139,8 +147,9 @@ def recognise(material: Material, known: Mapping[str, Value] | None = None) -> F
     components = tuple(sorted(found.keys() - mains))
     for name in tuple(mains):
         mains -= ancestors(name)
-    if not mains:
+    if not mains and not components:
         return None
+    mains = mains or set(components)
     best = max(sorted(mains), key=lambda name: found[name][0])
     score, evidence, versions = found[best]
     others = max((found[name][0] for name in mains if name != best), default=0.0)
@@ -155,7 +164,7 @@ def recognise(material: Material, known: Mapping[str, Value] | None = None) -> F
         score=score,
         confidence=round(score / (score + others + 1.0), 3),
         evidence=tuple(evidence),
-        components=components,
+        components=tuple(name for name in components if name != best),
     )
 
 

@@ -26,7 +26,7 @@ class SettingsRead:
 
 
 def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fact] = ()) -> SettingsRead:
-    """Facts of parsed documents. `text` is the log or paste they came with; `known` are facts read elsewhere from it."""
+    """Facts of parsed documents; `text` is the log or paste they came with, `known` are facts read elsewhere from it."""
     stated = list(known)
     values: dict[str, Value] = {fact.name: fact.value for fact in reversed(stated)}
     material = Material.of(parsed, text)

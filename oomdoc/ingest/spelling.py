@@ -130,7 +130,7 @@ def _own_settings(document: Parsed, entry: Framework, known: frozenset[str], mat
 
 
 def _unknown(setting: Setting, entry: Framework, match: FrameworkMatch, known: frozenset[str]) -> Iterator[Issue]:
-    name = normal(setting.key).partition(".")[0]
+    name = normal(setting.key)
     if name in known:
         yield from _other_version(setting, name, entry, match)
         return

@@ -23,8 +23,8 @@ def tower(model: str) -> dict[str, Any] | None:
 def reached_by_names(model: str, targets: Sequence[str]) -> bool | None:
     """Whether targets match a linear layer of the tower; None where the family or a pattern is not understood.
 
-    PEFT (peft/tuners/tuners_utils.py, check_target_module_exists): a list matches whole names or their ends after a dot,
-    a single string is a pattern for the whole name.
+    PEFT (peft/tuners/tuners_utils.py, check_target_module_exists): a list matches whole names or their ends after a
+    dot, a single string is a pattern for the whole name.
     """
     known = tower(model)
     if known is None or not targets:

@@ -8,13 +8,15 @@ from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.model import Model, Value
 from oomdoc.ingest.convert import SILENT, convert
 from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
-from oomdoc.ingest.recognise import FrameworkMatch
+from oomdoc.ingest.recognise import FrameworkMatch, calls_of
 from oomdoc.ingest.syntax.setting import Parsed, Setting
 from oomdoc.ingest.version_range import contains
 
 GENERIC = "generic"
 ENVIRONMENT = "environment"
 _MODEL = frozenset({"model.path", "model.name", "model.family"})
+_CONFIG_FILES = (".yaml", ".yml", ".toml", ".json")
+MANY = 5  # options of a configuration file, from which on it is taken to be all of it
 _COMMAND_KINDS = frozenset({"flag", "env", "positional", "hydra"})
 
 
@@ -83,10 +85,12 @@ def _keys(setting: Setting) -> Iterable[str]:
 
 
 def _in_scope(parameter: Parameter, setting: Setting) -> bool:
-    if not parameter.scope:
+    if not parameter.scope and not parameter.not_in:
         return True
     place = f"{setting.scope or ''}.{setting.key}".lower()
-    return any(word.lower() in place for word in parameter.scope)
+    if any(word.lower() in place for word in parameter.not_in):
+        return False
+    return not parameter.scope or any(word.lower() in place for word in parameter.scope)
 
 
 def how(setting: Setting) -> How:
@@ -114,7 +118,7 @@ def read(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Reading
         for row in _rows(vocabulary, setting, launcher=(setting.file, setting.scope) in launchers)
     ]
     rows.extend(_positional(vocabulary, parsed, match))
-    if vocabulary.main and match:
+    if vocabulary.main and match and _whole_run_seen(parsed, rows, match):
         rows.extend(_defaults(vocabulary, settings, rows, match))
     return rows
 
@@ -135,7 +139,31 @@ def _in_force(parsed: Iterable[Parsed]) -> list[Setting]:
         for place, setting in enumerate(document.settings):
             if last.get((setting.key, setting.scope), place) == place and setting.kind != "positional":
                 kept.append(setting)
-    return kept
+    return sorted(kept, key=lambda setting: setting.kind == "python-assign")  # a call that uses a variable comes first
+
+
+def _whole_run_seen(parsed: Sequence[Parsed], rows: Sequence[Reading], match: FrameworkMatch) -> bool:
+    """Whether an option that is not in sight was really not set.
+
+    A log or a few lines of a configuration do not show that; a launch command does unless it names a file nobody read.
+    """
+    own = [row for row in rows if row.fact and row.fact.source.framework == match.name]
+    if len(own) >= MANY:
+        return True
+    files = {setting.file for document in parsed for setting in document.settings}
+    signs = {(evidence.file, evidence.line) for evidence in match.evidence if evidence.line is not None}
+    for document in parsed:
+        for command in document.commands:
+            if (command.file, command.line) not in signs:
+                continue
+            named = [str(word.value).rsplit("/", 1)[-1] for word in command.positionals]
+            return all(any(file.endswith(word) for file in files) for word in named if word.endswith(_CONFIG_FILES))
+    calls = {evidence.sign for evidence in match.evidence}
+    return any(
+        setting.kind == "python-call" and calls & set(calls_of(setting))
+        for document in parsed
+        for setting in document.settings
+    )
 
 
 def _launcher_scopes(parsed: Iterable[Parsed]) -> set[tuple[str, str]]:
@@ -207,6 +235,7 @@ def _defaults(
     assert main is not None
     said = {row.fact.name for row in rows if row.fact}
     given = {key: str(setting.value).lower() for setting in settings for key in _keys(setting)}
+    given.update(dict.fromkeys(_loads(settings), ""))
     model = " ".join(str(row.fact.value) for row in rows if row.fact and row.fact.name in _MODEL)
     found = []
     for parameter in main.parameters:
@@ -221,8 +250,19 @@ def _defaults(
     return found
 
 
+def _loads(settings: Iterable[Setting]) -> Iterable[str]:
+    """`loads_model` where the text shows the call that loads the model's weights."""
+    for setting in settings:
+        if setting.kind == "python-call" and ".from_pretrained." in f".{setting.key}":
+            loader = setting.key.split(".from_pretrained")[0]
+            if not any(word in loader for word in ("Tokenizer", "Processor", "Config", "tokenizer", "processor")):
+                yield "loads_model"
+
+
 def _applies(parameter: Parameter, given: Mapping[str, str], model: str) -> bool:
     """Whether the conditions under which a default holds are met; `given` are the options that were set."""
+    if any(normal(name) in given for name in parameter.names) or any(f"${name}" in given for name in parameter.env):
+        return False  # it was set, to a value that says nothing
     for condition in parameter.default_unless:
         name, _, value = condition.partition("=")
         if normal(name) in given and value in {"", given[normal(name)]}:
