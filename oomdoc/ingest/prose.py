@@ -1,0 +1,219 @@
+"""What people say around a log, in English and Chinese, as facts with `How.TOLD`; precision before recall.
+
+The phrases are data (`knowledge/phrases/`). A value that was tried and changed, or that belongs to a run that works, is
+not a setting of the failing run.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from oomdoc.facts import base
+from oomdoc.facts.fact import Fact, How
+from oomdoc.facts.model import Value
+from oomdoc.ingest import gpu_names, model_names, printed
+from oomdoc.ingest.document import Document
+from oomdoc.ingest.sentences import Prose, human
+from oomdoc.ingest.stated import stated
+
+_DENIAL_REACH: Final = 24
+_CLAUSE: Final = re.compile(r"[，,;；。！？!?\n（(）)]|\.(?=\s|$)")
+_EVALUATION: Final = re.compile(
+    r"\b(?:eval\w*|validat\w+|valid|val|test(?:ing)?|inference)\b|评估|验证|测试|推理", re.IGNORECASE
+)
+_LENGTH_LIMITS: Final = (64, 4_000_000)
+_WORD_NUMBERS: Final = {
+    "one": 1,
+    "single": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "eight": 8,
+    "sixteen": 16,
+}
+_CHINESE_NUMBERS: Final = dict(zip("一单两二双三四五六七八", (1, 1, 2, 2, 2, 3, 4, 5, 6, 7, 8), strict=True)) | {
+    "十六": 16
+}
+# qlora is also lora, and says more.
+_OVERRULES: Final = {("train.method", "qlora"): "lora", ("train.method", "dora"): "lora"}
+
+
+class _Claim(NamedTuple):
+    name: str
+    value: Value
+    place: int
+
+
+def read(document: Document) -> list[Fact]:
+    """What was told (`How.TOLD`), and what the program printed about its own settings (`How.LOG`)."""
+    facts = printed.read(document)
+    prose = human(document)
+    if prose.text:
+        claims = [*_settings(prose), *_cards(prose), *_model(prose), *_reports(prose), *_phase(prose)]
+        facts += [stated(document, claim.name, claim.value, prose.offset_of(claim.place), How.TOLD) for claim in claims]
+    known = {fact.name for fact in facts}
+    return facts + [fact for fact in _anywhere(document) if fact.name not in known]
+
+
+@cache
+def _pattern(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.IGNORECASE)
+
+
+def _knowledge(name: str) -> dict[str, Any]:
+    return dict(base.section("phrases")[name])
+
+
+def _clause(text: str, start: int, end: int) -> str:
+    """The part of the sentence between commas that holds a range."""
+    before = 0
+    for cut in _CLAUSE.finditer(text, max(start - 120, 0), start):
+        before = cut.end()
+    after = _CLAUSE.search(text, end)
+    return text[max(before, start - 120) : min(after.start() if after else len(text), end + 120)]
+
+
+def _settings(prose: Prose) -> Iterator[_Claim]:
+    knowledge = _knowledge("settings.yaml")
+    claims: dict[str, dict[Value, int]] = {}
+    for entry in knowledge["settings"]:
+        for match in _pattern(entry["pattern"]).finditer(prose.text):
+            value = _value(entry, match)
+            if value is None or ("near" in entry and entry["near"] not in prose.sentence(*match.span()).lower()):
+                continue
+            denied = _is_denied(prose.text, match)
+            if denied and not (entry.get("flips") and isinstance(value, bool)):
+                continue
+            clause = _clause(prose.text, *match.span())
+            if _pattern(knowledge["elsewhere"]).search(clause.replace(match[0], " ")):
+                continue
+            fact = entry["fact"]
+            if "eval_fact" in entry and _EVALUATION.search(clause):
+                fact = entry["eval_fact"]
+            claims.setdefault(fact, {}).setdefault(not value if denied else value, match.start())
+    for fact, values in claims.items():
+        for value in [value for value in values if (fact, value) in _OVERRULES]:
+            values.pop(_OVERRULES[fact, str(value)], None)
+        if len(values) == 1:
+            value, place = next(iter(values.items()))
+            yield _Claim(fact, value, place)
+
+
+def _value(entry: dict[str, Any], match: re.Match[str]) -> Value:
+    kind = entry.get("of")
+    if kind is None:
+        value: Value = entry["value"]
+        return value
+    text = match[1] or "1"
+    if kind == "length":
+        number = round(float(text[:-1]) * 1024) if text[-1] in "kK" else int(float(text))
+        low, high = _LENGTH_LIMITS
+        return number if low <= number <= high else None
+    number = int(text)
+    if number < entry.get("least", 1):
+        return None
+    return number << {"bytes_gib": 30, "bytes_tib": 40}.get(kind, 0)
+
+
+def _is_denied(text: str, match: re.Match[str]) -> bool:
+    denied = _pattern(_knowledge("settings.yaml")["denied"])
+    if denied.search(text[max(match.start() - _DENIAL_REACH, 0) : match.start()]):
+        return True
+    return re.match(r"(?:without|w/o|no\b|not\b|disabl|没|未|关|不)", match[0], re.IGNORECASE) is not None
+
+
+def _cards(prose: Prose) -> Iterator[_Claim]:
+    text = prose.text
+    elsewhere = _pattern(_knowledge("settings.yaml")["elsewhere"])
+    names = [name for name in gpu_names.find(text)]
+    failing = [name for name in names if not elsewhere.search(_clause(text, name.start, name.end))] or names
+    kinds = {re.sub(r"[^a-z0-9]|nvidia|geforce|tesla|rtx|gtx", "", name.name.lower()).rstrip("s") for name in failing}
+    shortest = min(kinds, key=len, default="")
+    if failing and (len(kinds) == 1 or all(shortest in kind for kind in kinds)):
+        best = max(failing, key=lambda name: len(name.name))
+        yield _Claim("hardware.gpu_name", best.name, best.start)
+        sizes = {name.memory_bytes for name in failing if name.memory_bytes}
+        if len(sizes) == 1:
+            holder = next(name for name in failing if name.memory_bytes)
+            yield _Claim("hardware.gpu_total_bytes", holder.memory_bytes, holder.start)
+    counts = [(name.how_many, name.start) for name in failing if name.how_many]
+    counts += list(_bare_counts(text, elsewhere))
+    if counts:
+        several = [entry for entry in counts if entry[0] > 1] or counts
+        value, place = min(several, key=lambda entry: entry[1])
+        yield _Claim("hardware.gpu_count", value, place)
+
+
+def _bare_counts(text: str, elsewhere: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    for match in _pattern(_knowledge("settings.yaml")["counts"]).finditer(text):
+        digits, word, chinese = match.groups()
+        number = int(digits) if digits else _WORD_NUMBERS.get((word or "").lower()) or _CHINESE_NUMBERS.get(chinese)
+        if number and number <= 64 and not elsewhere.search(_clause(text, *match.span())):
+            yield number, match.start()
+
+
+def _model(prose: Prose) -> Iterator[_Claim]:
+    """The model of the first line that names one; elsewhere the most detailed, where all names agree."""
+    text = prose.text
+    elsewhere = _pattern(_knowledge("settings.yaml")["elsewhere"])
+    found = [entry for entry in model_names.find(text) if not elsewhere.search(_clause(text, entry[1], entry[2]))]
+    if not found:
+        return
+    first_line = text.find("\n", found[0][1])
+    near = [entry for entry in found if entry[1] < (first_line if first_line >= 0 else len(text))]
+    best = max(near, key=lambda entry: (model_names.detail(entry[0]), -entry[1]))
+    stem = re.match(r"[A-Za-z]+", best[0].rpartition("/")[2])
+    if stem:  # "llama3" in the title, "Llama-3-8B-Instruct" below
+        same = [entry for entry in found if entry[0].rpartition("/")[2].lower().startswith(stem[0].lower())]
+        key = re.sub(r"[^a-z0-9.]", "", best[0].rpartition("/")[2].lower())
+        fuller = [entry for entry in same if key in re.sub(r"[^a-z0-9.]", "", entry[0].lower())]
+        best = max([best, *fuller], key=lambda entry: model_names.detail(entry[0]))
+    yield _Claim("model.name", best[0], best[1])
+
+
+def _reports(prose: Prose) -> Iterator[_Claim]:
+    for entry in _knowledge("reports.yaml")["reports"]:
+        for source in entry["any"]:
+            match = _pattern(source).search(prose.text)
+            if match and not ("unless" in entry and _pattern(entry["unless"]).search(prose.sentence(*match.span()))):
+                yield _Claim(entry["fact"], True, match.start())
+                break
+
+
+def _phase(prose: Prose) -> Iterator[_Claim]:
+    """The phase whose words stand nearest to the failure; where two are named, the rarer one (eval before train)."""
+    knowledge = _knowledge("phases.yaml")
+    elsewhere = _pattern(_knowledge("settings.yaml")["elsewhere"])
+    for entry in knowledge["phases"]:
+        places = [
+            match.start()
+            for source in entry["any"]
+            for match in _pattern(source).finditer(prose.text)
+            if not elsewhere.search(_clause(prose.text, *match.span()))
+        ]
+        if places:
+            yield _Claim("run.phase", entry["phase"], min(places))
+            break
+    steps = {int(match[1]): match.start() for match in _pattern(knowledge["steps"]).finditer(prose.text)}
+    if len(steps) == 1:
+        step, place = next(iter(steps.items()))
+        if step:
+            yield _Claim("run.step", step, place)
+
+
+def _anywhere(document: Document) -> Iterator[Fact]:
+    for entry in _knowledge("reports.yaml")["anywhere"]:
+        if entry["needs"] not in document.text:
+            continue
+        for source in entry["any"]:
+            if match := _joined(source).search(document.text):
+                yield stated(document, entry["fact"], True, match.start(), How.TOLD)
+                break
+
+
+@cache
+def _joined(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.DOTALL)

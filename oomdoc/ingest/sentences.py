@@ -1,0 +1,89 @@
+"""The human part of a text: sentences that are neither log, traceback, code, command nor configuration."""
+
+import re
+from dataclasses import dataclass
+
+from oomdoc.ingest.document import Document
+
+# A report's prose is short; of a long text only its two ends are read.
+_HEAD, _TAIL = 40_000, 20_000
+_LONGEST_LINE = 2_500
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_LOG = re.compile(
+    r"^\W{0,3}(?:\d{4}-\d\d-\d\d|\d\d[:/]\d\d|\d{2}-\d{2} |\[\d|\[(?:INFO|WARN|ERROR|rank|DEBUG)|(?:INFO|WARNING|ERROR|DEBUG|WARN|CRITICAL)\b|[WEI]\d{4} "
+    r"|File \"|Traceback|at 0x|frame #|\{['\"]|[│┃|+╭╰╮─═=*#~^-]{3,}|│|\|\s|\d+%\||[-+]{2,}|llm_load|llama_|ggml_|npm|pip |Requirement already)"
+)
+_EXCEPTION = re.compile(r"^\W{0,2}(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)\b\s*:")
+_CODE = re.compile(
+    r"^\s*(?:import |from \w+(?:\.\w+)* import|def |class |return\b|for \w+ in |if .+:$|else:|elif |try:|except|with .+:$|while .+:$|print\(|@\w+|#include|"
+    r"export |sudo |docker |python3? |torchrun |deepspeed |accelerate launch|swift (?:sft|rlhf|pt|infer)|llamafactory-cli|CUDA_VISIBLE|nohup |bash |sh |\$ |>>> |pip3? |conda |curl |git |cd |"
+    r"[\w.\[\]'\"]+ ?[-+*/]?= ?[\w\[({'\"/]|[\w.]+\(.*\)\s*$|\"[\w.]+\"\s*:|[\w-]+: [\w./\[\"'-]+\s*$|[\w./+-]+\s*\\$|[{}\[\]()]+,?$)"
+)
+_FLAGS = re.compile(r"(?:^|\s)--?[a-zA-Z][\w.-]*(?:[ =]|$)")
+_SPLIT = re.compile(r"[。！？!?\n]|\.(?=\s|$)|;|；")
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Human lines joined by newlines; `offset_of` leads back into the document's text."""
+
+    text: str
+    starts: tuple[tuple[int, int], ...]
+
+    def offset_of(self, place: int) -> int:
+        """The offset in the document's text of a place in this text."""
+        low, high = 0, len(self.starts) - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self.starts[middle][0] <= place:
+                low = middle
+            else:
+                high = middle - 1
+        mine, theirs = self.starts[low]
+        return theirs + place - mine
+
+    def sentence(self, start: int, end: int) -> str:
+        """The sentence around a range."""
+        before = 0
+        for cut in _SPLIT.finditer(self.text, max(start - 300, 0), start):
+            before = cut.end()
+        after = _SPLIT.search(self.text, end)
+        return self.text[max(before, start - 300) : min(after.start() if after else len(self.text), end + 300)]
+
+
+def human(document: Document) -> Prose:
+    """The human lines of a document."""
+    pieces: list[str] = []
+    starts: list[tuple[int, int]] = []
+    length, fenced, total = 0, False, len(document.text)
+    offset = 0
+    for line in document.lines:
+        text = line.text
+        here, offset = offset, offset + len(text) + 1
+        if _HEAD < here < total - _TAIL:
+            continue
+        if text.lstrip().startswith(("```", "~~~")) and text.count("```") < 2:
+            fenced = not fenced
+            if len(text.strip()) < 24:
+                continue
+        if line.rank is not None or line.process is not None or not _is_human(text, fenced=fenced):
+            continue
+        starts.append((length, here))
+        pieces.append(text)
+        length += len(text) + 1
+    return Prose("\n".join(pieces), tuple(starts))
+
+
+def _is_human(text: str, *, fenced: bool) -> bool:
+    if not text or len(text) > _LONGEST_LINE:
+        return False
+    if "%|" in text or _LOG.match(text) or _EXCEPTION.match(text):
+        return False
+    chinese = _CHINESE.search(text) is not None
+    if fenced and not chinese:
+        return False
+    if _CODE.match(text) or text.startswith(("    ", "\t")):
+        return chinese and not _FLAGS.search(text) and not text.startswith(("    ", "\t", "import ", "from ", "#"))
+    flags = len(_FLAGS.findall(text))
+    return flags < 2 or (chinese and flags < 3)
