@@ -8,6 +8,7 @@ from oomdoc.engine.rule import Rule, rules
 from oomdoc.engine.verdict import Verdict, facts_of, judge
 from oomdoc.facts.case import Case
 from oomdoc.facts.derive import derive
+from oomdoc.memory.model_facts import model_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,9 @@ class Diagnosis:
 def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None) -> Diagnosis:
     """Judge a case by the rule base (or the rules given)."""
     verdict = judge(case)
-    case = derive(case.with_facts(facts_of(verdict)))
-    if verdict.outcome != "oom":
+    case = case.with_facts(facts_of(verdict))
+    case = derive(case.with_facts(model_facts(case)))
+    if verdict.outcome == "unclear":
         return Diagnosis(case, verdict, (), (), ())
     values = ranking.values_of(case)
     judgements = tuple(ranking.judge(rule, values) for rule in (rules() if base is None else base))

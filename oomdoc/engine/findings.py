@@ -89,7 +89,7 @@ def _finding(judgement: Judgement) -> Finding | None:
     if judgement.fires is False:
         return None
     score = judgement.score - (UNDECIDED_PENALTY if judgement.fires is None else 0.0)
-    if judgement.fires is None and not judgement.held:
+    if not judgement.held:  # a prior alone is no finding
         return None
     probability = sigmoid(score)
     if probability < POSSIBLE:

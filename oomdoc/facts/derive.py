@@ -11,7 +11,6 @@ from oomdoc.facts.units import MIB
 # The allocator asks the driver for 2 MiB for requests up to 1 MiB and for 20 MiB up to 10 MiB
 # (pytorch c10/cuda/CUDACachingAllocator.cpp, kSmallBuffer and kLargeBuffer).
 _SMALL_SEGMENTS: Final = (2 * MIB, 20 * MIB)
-_BYTES_PER_PARAMETER: Final = {"float32": 4.0, "float16": 2.0, "bfloat16": 2.0, "fp8": 1.0}
 # 2 + 2 for bf16 weights and gradients, 12 for fp32 Adam moments and master copy (ZeRO, arXiv:1910.02054, 3.1).
 _FULL_BYTES_PER_PARAMETER: Final = 16
 
@@ -38,10 +37,6 @@ def _full_share(parameters: int, total: int) -> Value:
     return _ratio(parameters * _FULL_BYTES_PER_PARAMETER, total)
 
 
-def _weights(parameters: int, dtype: str) -> Value:
-    return int(parameters * _BYTES_PER_PARAMETER.get(dtype, 2.0))
-
-
 # Derived name, the facts it needs, the arithmetic. Evaluated in this order, so later lines may use earlier ones.
 _DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
     ("oom.free_to_tried_ratio", ("oom.free_bytes", "oom.tried_to_allocate_bytes"), _ratio),
@@ -54,7 +49,6 @@ _DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
     ("oom.other_processes_share", ("oom.other_processes_bytes", "oom.gpu_total_bytes"), _other_share),
     ("oom.last_straw", ("oom.tried_to_allocate_bytes",), _last_straw),
     ("hardware.gpu_total_bytes", ("oom.gpu_total_bytes",), lambda total: total),
-    ("model.weights_bytes", ("model.parameters", "model.load_dtype"), _weights),
     ("model.weights_share", ("model.weights_bytes", "hardware.gpu_total_bytes"), _ratio),
     ("model.full_training_share", ("model.parameters", "hardware.gpu_total_bytes"), _full_share),
 )
