@@ -11,8 +11,15 @@ ALL_LINEAR = ("all-linear", "all", "ALL")
 
 
 def targets(model: Any, plan: Dict[str, Any]) -> List[str]:
-    """Full names of the linear layers that LoRA is attached to."""
-    wanted = (plan.get("lora") or {}).get("targets")
+    """Full names of the linear layers that LoRA is attached to: as named, else the matrices of this family they mean."""
+    lora = plan.get("lora") or {}
+    found: List[str] = []
+    for wanted in (lora.get("targets"), lora.get("canonical_targets"), None):
+        found = found or _matching(model, plan, wanted)
+    return found
+
+
+def _matching(model: Any, plan: Dict[str, Any], wanted: Any) -> List[str]:
     rules = plan.get("freeze") or {}
     output = _output_layer(model)
     linear = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
@@ -27,7 +34,7 @@ def targets(model: Any, plan: Dict[str, Any]) -> List[str]:
                 continue
         elif not any(name == w or name.endswith("." + w) for w in wanted):
             continue
-        if within(name, VISION) and rules.get("vision"):
+        if rules.get("vision") and (within(name, VISION) or within(name, PROJECTOR)):
             continue
         found.append(name)
     return found

@@ -161,7 +161,7 @@ class Run:
             self.mixed.forget()
             self.mixed.caching = False
         self.ledger.enter("backward", label, "workspace")
-        (loss / micro if micro > 1 else loss).backward()
+        _backward(loss / micro if micro > 1 else loss)
         if self.mixed is not None:
             self.mixed.caching = True
             self.mixed.forget()
@@ -276,6 +276,12 @@ def _cached(cache: Any) -> List[Any]:
     else:
         pairs = [(layer[0], layer[1]) for layer in cache] if isinstance(cache, (tuple, list)) else []
     return [(k, v) for k, v in pairs if isinstance(k, torch.Tensor) and isinstance(v, torch.Tensor)]
+
+
+def _backward(loss: Any) -> None:
+    """loss.backward() without its detour over __torch_function__, which would suspend autocast in recomputed layers."""
+    engine = torch.autograd.Variable._execution_engine  # noqa: SLF001
+    engine.run_backward((loss,), (torch.ones_like(loss),), False, False, (), allow_unreachable=True, accumulate_grad=True)
 
 
 def _sum(out: Any) -> Any:
