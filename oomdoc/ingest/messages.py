@@ -12,7 +12,7 @@ from oomdoc.ingest.figures import Figures, read
 from oomdoc.ingest.pattern import compile_pattern, flatten, gist, vocabulary
 from oomdoc.ingest.template import Entry, Needs, Template, anchors, entries
 
-__all__ = ["Found", "Template", "anchors", "find_messages"]
+__all__ = ["Found", "Template", "anchors", "check", "find_messages"]
 
 # What a variant's own words may stand before and after the common part of the message.
 _BEFORE, _AFTER = 60, 1200
@@ -84,7 +84,8 @@ def _hits(flat: str, entry: Entry, needs: Needs, taken: Sequence[tuple[int, int]
             begin = found.start() + 1
         if match is not None:
             done = match.end()
-            if not any(word in flat[max(0, match.start() - 24) : match.end() + 12] for word in refused):
+            near = " ".join(flat[max(0, match.start() - 12) : match.end() + 12].split())
+            if not any(word in near for word in refused):
                 yield _Hit(entry, pattern, match)
 
 
@@ -162,3 +163,10 @@ def _tells(variant: Entry, region: str, figures: Figures) -> bool:
     words = variant.raw.get("tells", ())
     wanted = variant.raw.get("when", {})
     return all(word in region for word in words) and all(figures.get(name) in values for name, values in wanted.items())
+
+
+def check() -> list[str]:
+    """The lint of the templates: every fault in one line, their examples read to the exact figures."""
+    from oomdoc.ingest import template_check  # imported here: needs pydantic and the vocabulary
+
+    return template_check.check()

@@ -33,7 +33,7 @@ TYPES: Final[dict[str, str]] = {
     "shape": r"\d+(?:\s?,\s?\d+)*(?=\s?[\])])",
     "word": r"[^\s,;()]+(?=[\s,;()])",
     "signal": r"(?:killed|bus\s+error|segmentation\s+fault|terminated|aborted)(?![a-z])",
-    "signame": r"(?<![a-z])(?:<?signals\.)?sig(?:kill|bus|abrt|segv|term)(?![a-z])",
+    "signame": r"(?<![a-z])(?:<?signals\.)?sig(?:kill|bus|abrt|segv|term)(?=[^a-z_])",
     "path": r"\S{1,300}",
     "lines": r"[\s\S]{0,4000}?",
     "processes": rf"(?:\s*(?:process\s+\d+|including\s+non-pytorch\s+memory\s*,?\s*this\s+process)\s+has\s+"
@@ -206,10 +206,19 @@ def _sequence(nodes: Sequence) -> str:
     tail = ""
     rest = nodes[cut + 1 :]
     for place in range(len(rest) - 1, -1, -1):
-        tail = _node(rest[place]) + tail
+        tail = _node(rest[place]) + _label(rest, place) + tail
         if place == 0 or (isinstance(rest[place], Literal) and not _is_gap(rest[place - 1])):
             tail = f"(?:{tail})?"
     return _sequence(nodes[:cut]) + tail
+
+
+def _label(nodes: Sequence, place: int) -> str:
+    """The first word after a figure must be there: in "9.48 GiB allowed; 9.46 GiB reserved" it says which it is."""
+    follower = nodes[place + 1] if place + 1 < len(nodes) else None
+    if not isinstance(nodes[place], Field) or not isinstance(follower, Literal):
+        return ""
+    word = re.match(r"[.,;:()\s]*[^.,;:()\s]+", flatten(follower.text))
+    return f"(?={_literal(word[0])})" if word else ""
 
 
 def _is_gap(node: Node) -> bool:

@@ -69,11 +69,13 @@ _FIELDS: Final = tuple(Template.__dataclass_fields__)
 
 
 def raw_entries() -> Iterator[tuple[str, dict[str, Any]]]:
-    """(file, entry) of every template as written, the file's `defaults` filled in, in the order of files."""
+    """(file, entry) of every template as written, filled in from its file's `defaults` and from what it varies."""
+    done: dict[str, dict[str, Any]] = {}
     for file, document in base.section("messages").items():
         defaults = document.get("defaults", {})
-        for raw in document.get("templates", ()):
-            yield file, {**defaults, **raw}
+        for written in document.get("templates", ()):
+            done[written["id"]] = raw = {**defaults, **done.get(written.get("variant_of"), {}), **written}
+            yield file, raw
 
 
 @cache
@@ -82,7 +84,7 @@ def entries() -> tuple[Entry, ...]:
     by_id: dict[str, Entry] = {}
     for place, (_, raw) in enumerate(raw_entries()):
         if parent := raw.get("variant_of"):
-            by_id[parent].variants.append(Entry({**by_id[parent].raw, **raw}, place))
+            by_id[parent].variants.append(Entry(raw, place))
         else:
             by_id[raw["id"]] = Entry(raw, place, tuple(_needs(raw)))
     return tuple(by_id.values())
