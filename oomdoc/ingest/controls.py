@@ -35,7 +35,10 @@ _TABLE: Final[dict[int, str | None]] = {
     **dict.fromkeys(_BLANKED, " "),
     **dict.fromkeys(range(0xD800, 0xE000), "\ufffd"),
 }
-_UNSAFE: Final = re.compile("[" + "".join(re.escape(chr(code)) for code in _TABLE if code != 0x0D) + "]")
+_KEEPING_RETURNS: Final = {code: to for code, to in _TABLE.items() if code != 0x0D}
+# The same for ASCII, where bytes are twenty times as fast.
+_ASCII_DROPPED: Final = bytes(code for code, to in _KEEPING_RETURNS.items() if code < 0x80 and to is None)
+_ASCII_BLANKS: Final = bytes(32 if _KEEPING_RETURNS.get(code) == " " else code for code in range(256))
 _VISIBLE_BREAKS: Final = re.compile(r"\r+\n")
 
 _BAR: Final = re.compile(
@@ -56,12 +59,9 @@ def neutral(text: str) -> str:
         text = _PRINTED.sub("", text)
     if "\b" in text:
         text = "\n".join(map(_rubbed_out, text.split("\n")))
-    if _UNSAFE.search(text):
-        text = text.translate(_KEEPING_RETURNS)
-    return text
-
-
-_KEEPING_RETURNS: Final = {code: to for code, to in _TABLE.items() if code != 0x0D}
+    if text.isascii():
+        return text.encode().translate(_ASCII_BLANKS, _ASCII_DROPPED).decode()
+    return "\n".join(line if line.isprintable() else line.translate(_KEEPING_RETURNS) for line in text.split("\n"))
 
 
 def harmless(text: str) -> str:

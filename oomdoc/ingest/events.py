@@ -12,7 +12,7 @@ from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import term
 from oomdoc.ingest import phases, tracebacks
 from oomdoc.ingest.controls import harmless
-from oomdoc.ingest.document import Document, Line
+from oomdoc.ingest.document import Document
 from oomdoc.ingest.messages import Found, find_messages
 from oomdoc.ingest.phases import Judgement
 from oomdoc.ingest.tracebacks import Traceback
@@ -78,7 +78,7 @@ def _sighting(document: Document, stream: Document, found: Found, traces: Sequen
         frames=trace.frames if trace else (),
         phase=judgement.phase,
         module=judgement.module,
-        fatal=found.template.fatal and not _retried(stream, line, found, trace),
+        fatal=found.template.fatal and not _retried(stream, found, trace),
     )
     chained = trace is not None and trace.chained is not None
     return Sighting(event, dict(found.tolerance), dict(found.facts), judgement, chained, end)
@@ -101,7 +101,7 @@ def _retry_words() -> tuple[str, ...]:
     return tuple(base.section("logs")["scan.yaml"]["retries"])
 
 
-def _retried(stream: Document, line: Line, found: Found, trace: Traceback | None) -> bool:
+def _retried(stream: Document, found: Found, trace: Traceback | None) -> bool:
     """The program says beside the message that it tries again, and has printed more than another failure since."""
     if found.template.kind not in {"oom", "warning"}:
         return False
@@ -179,7 +179,7 @@ def _bare(event: Event) -> bool:
 
 
 def decisive(found: Sequence[Sighting]) -> Sighting | None:
-    """The event whose figures speak for the case: the first failure for lack of memory, else an exit code, else hearsay."""
+    """The event whose figures speak for the case: the first lack of memory, else an exit code, else hearsay."""
     for kind in ("oom", "wrapper", "told"):
         for one in found:
             if one.event.kind == kind and one.event.fatal and not one.event.consequence:

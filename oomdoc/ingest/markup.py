@@ -56,7 +56,7 @@ def _character(match: re.Match[str]) -> str:
 
 
 def _without_tags(lines: Numbered) -> Numbered:
-    out = []
+    out: Numbered = []
     for number, line in lines:
         if "<" in line:
             line = _TAG.sub("", line)  # noqa: PLW2901 (the same line, cleaner)

@@ -1,7 +1,7 @@
 """From inputs to a case: the whole ingest of logs. What is read out of a document is one list, `EXTRACTORS`."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Final
 
@@ -9,10 +9,11 @@ from oomdoc.facts.case import Case, Input, Series
 from oomdoc.facts.fact import Fact
 from oomdoc.ingest import events, series, tables, versions
 from oomdoc.ingest.document import Document
+from oomdoc.ingest.encoding import SAMPLE, detect
 from oomdoc.ingest.errors import InputError
 from oomdoc.ingest.progress import progress as run_progress
-from oomdoc.ingest.scan import CHUNK, scan
-from oomdoc.ingest.sources import Origin, open_origin, origins
+from oomdoc.ingest.scan import CHUNK, scan, scan_file
+from oomdoc.ingest.sources import Origin, open_origin, origins, plain
 from oomdoc.ingest.text import clean, clean_fragments
 
 Progress = Callable[[str, int, int], None]  # name of the input, bytes read, bytes in all (0: unknown)
@@ -23,6 +24,8 @@ EXTRACTORS: Final[list[Extractor]] = [versions.read, tables.read, run_progress]
 
 # Up to here a log is read whole; beyond, only its interesting places.
 WHOLE: Final = 8 << 20
+# From here on a second process is worth its start.
+_COUNTED_ASIDE: Final = 128 << 20
 _SILENT_SECONDS: Final = 1.0
 
 
@@ -51,18 +54,18 @@ def read_inputs(paths: Sequence[str], *, configs: Sequence[str] = (), progress: 
     if not read and refused:
         raise refused[0]
     noted = [Input(name=str(error).split(": ", maxsplit=1)[0], kind="skipped", note=str(error)) for error in refused]
-    return _with_settings(case_of(read, noted), read, configs)
+    return case_of(read, noted, configs)
 
 
 def read_text(text: str | bytes, *, configs: Sequence[str] = (), name: str = "<text>") -> Case:
     """The case of a text; any text gives one, and nothing raises but a config that cannot be read."""
     document = clean(text, name)
     read = [Read(document, _entry(document, "log"))]
-    return _with_settings(case_of(read), read, configs)
+    return case_of(read, configs=configs)
 
 
-def case_of(read: Sequence[Read], skipped: Iterable[Input] = ()) -> Case:
-    """Facts, events and series of documents that belong to one run."""
+def case_of(read: Sequence[Read], skipped: Iterable[Input] = (), configs: Sequence[str] = ()) -> Case:
+    """Facts, events and series of documents that belong to one run, and of the settings in them and in `configs`."""
     found = events.ordered(one for item in read for one in _ranked(events.sightings(item.document), item.rank))
     facts = events.facts_of(found)
     memory: list[Series] = []
@@ -74,11 +77,12 @@ def case_of(read: Sequence[Read], skipped: Iterable[Input] = ()) -> Case:
             for one in series.read(item.document)
         )
     facts.extend(series.facts(memory))
+    said, given = _settings(read, configs, facts)
     return Case(
-        facts=tuple(_distinct(facts)),
+        facts=tuple(_distinct([*facts, *said])),
         events=tuple(one.event for one in found),
         series=tuple(memory),
-        inputs=(*(item.entry for item in read), *skipped),
+        inputs=(*(item.entry for item in read), *given, *skipped),
     )
 
 
@@ -99,9 +103,33 @@ def _distinct(facts: Iterable[Fact]) -> Iterable[Fact]:
             yield fact
 
 
-def _with_settings(case: Case, read: Sequence[Read], configs: Sequence[str]) -> Case:
-    """Where settings join: those in the documents and those of `configs`."""
-    return case
+def _settings(read: Sequence[Read], configs: Sequence[str], known: Sequence[Fact]) -> tuple[list[Fact], list[Input]]:
+    """What commands and configurations say, in the documents and in files of their own."""
+    from oomdoc.ingest.settings import ingest_settings  # imported here: costs 20 ms, and short reports have none
+    from oomdoc.ingest.syntax.detect import parse
+    from oomdoc.ingest.syntax.mixed import find_settings_in_text
+
+    parsed = []
+    entries = []
+    for config in configs:
+        origin = origins(config)[0]
+        document = _read(origin, None).document
+        parsed.append(parse(document.text, origin.name))
+        entries.append(_entry(document, "config"))
+    parsed.extend(find_settings_in_text(item.document.text, item.document.file) for item in read)
+    text = "\n".join(item.document.text for item in read)
+    found = ingest_settings(parsed, text, known).facts
+    lines = {item.document.file: item.document for item in read if item.document.lines}
+    return [_physical(fact, lines) for fact in found], entries
+
+
+def _physical(fact: Fact, documents: Mapping[str, Document]) -> Fact:
+    """A fact whose line counts cleaned lines, with the line of the file."""
+    document = documents.get(fact.source.file or "")
+    at = fact.source.line
+    if document is None or at is None or not 0 < at <= len(document.lines):
+        return fact
+    return fact.model_copy(update={"source": fact.source.model_copy(update={"line": document.lines[at - 1].number})})
 
 
 def _entry(document: Document, kind: str, *more: str) -> Input:
@@ -143,7 +171,16 @@ def _document(origin: Origin, stream: BinaryIO, progress: Progress | None) -> Do
         shown(len(start))
     if len(start) <= WHOLE:
         return clean(bytes(start), origin.name)
-    whole = scan(stream, bytes(start), shown)
+    encoding = detect(bytes(start[:SAMPLE]))
+    if (
+        origin.path is not None
+        and origin.size >= _COUNTED_ASIDE
+        and not encoding.startswith("utf-16")
+        and plain(origin)
+    ):
+        whole = scan_file(origin.path, origin.size, encoding, shown)
+    else:
+        whole = scan(stream, bytes(start), shown)
     return clean_fragments(
         whole.fragments,
         origin.name,

@@ -10,23 +10,26 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import chain
+from io import FileIO
+from itertools import accumulate, chain
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from oomdoc.facts import base
+from oomdoc.ingest.breaks import Counter
 from oomdoc.ingest.encoding import detect
 from oomdoc.ingest.sources import chunks
 
 CHUNK: Final = 1 << 20
-HEAD: Final = 256 << 10
-TAIL: Final = 768 << 10
+HEAD: Final = 128 << 10
+TAIL: Final = 256 << 10
 _BEFORE: Final = 8 << 10
 _AFTER: Final = 32 << 10
 _LONGEST_WINDOW: Final = 512 << 10
 _FIRST_OF_RANK: Final = 2
 _LAST: Final = 3
 _MOST_BYTES: Final = 3 << 20
-_SAMPLE: Final = 4 << 10
+_SAMPLE: Final = 2 << 10
 _MOST_SAMPLES: Final = 96
 _CARRIED: Final = 64 << 10
 _RANK: Final = re.compile(rb"rank[ _:]?(\d{1,5})|^ {0,3}(\d{1,4}): |default(\d{1,4})\]|pid=(\d+)")
@@ -36,11 +39,12 @@ Progress = Callable[[int], None]
 
 @dataclass(slots=True)
 class Window:
-    """Whole lines from an offset on; `line` is the number of the first, known when they are cut out."""
+    """Whole lines from an offset on; `above` line breaks stand before them since the start of chunk `chunk`."""
 
     offset: int
     data: bytes
-    line: int
+    above: int
+    chunk: int
 
 
 @dataclass(slots=True)
@@ -59,6 +63,22 @@ class Scanned:
 def literals() -> tuple[bytes, ...]:
     """What leads to interesting places."""
     return tuple(str(word).encode() for word in base.section("logs")["scan.yaml"]["literals"])
+
+
+def scan_file(path: Path, size: int, encoding: str, progress: Progress | None = None) -> Scanned:
+    """The first `size` bytes of a plain file whose encoding keeps ASCII; a second process counts lines meanwhile."""
+    counter = Counter(path, size, CHUNK)
+    try:
+        with path.open("rb", buffering=0) as file:
+            return _Scan(encoding, encoding, progress, counter.result).run(_first(file, size))
+    finally:
+        counter.stop()
+
+
+def _first(file: FileIO, size: int) -> Iterator[bytes]:
+    while size > 0 and (piece := file.read(min(CHUNK, size))):
+        yield piece
+        size -= len(piece)
 
 
 def scan(stream: BinaryIO, head: bytes, progress: Progress | None = None) -> Scanned:
@@ -80,7 +100,10 @@ def _transcoded(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
 
 
 class _Scan:
-    def __init__(self, encoding: str, said: str, progress: Progress | None) -> None:
+    def __init__(
+        self, encoding: str, said: str, progress: Progress | None, counted: Callable[[], list[int]] | None = None
+    ) -> None:
+        self.counted = counted  # gives the line breaks of each chunk where another process counts them
         self.encoding, self.said, self.progress = encoding, said, progress
         self.windows: list[Window] = []
         self.last: deque[Window] = deque(maxlen=_LAST)
@@ -103,18 +126,20 @@ class _Scan:
         last: deque[bytes] = deque()
         last_bytes = 0
         carried = b""
-        offset = lines = 0  # of the first byte of `piece`
-        for piece in pieces:
+        offset = 0  # of the first byte of `piece`
+        breaks: list[int] = []
+        for chunk, piece in enumerate(pieces):
             block = carried + piece
             begin = offset - len(carried)
             if len(head) < HEAD:
                 head += piece[: HEAD - len(head)]
             if self.open:
                 self._continue(block, begin)
-            self._search(block, begin, len(carried), overlap, lines, words)
+            self._search(block, begin, len(carried), overlap, chunk, words)
             if offset + len(piece) > self.next_sample:
-                self._sample(block, begin, len(carried), lines)
-            lines += piece.count(b"\n")
+                self._sample(block, begin, len(carried), chunk)
+            if self.counted is None:
+                breaks.append(piece.count(b"\n"))
             offset += len(piece)
             carried = block[-_CARRIED:]
             last.append(piece)
@@ -127,9 +152,11 @@ class _Scan:
             self._close()
         tail = b"".join(last)[-TAIL:]
         unfinished = 1 if tail and not tail.endswith(b"\n") else 0
-        return self._result(bytes(head), tail, offset, lines, lines + unfinished)
+        if self.counted is not None:
+            breaks = self.counted()
+        return self._result(bytes(head), tail, offset, breaks, unfinished)
 
-    def _search(self, block: bytes, begin: int, fresh: int, overlap: int, lines: int, words: tuple[bytes, ...]) -> None:
+    def _search(self, block: bytes, begin: int, fresh: int, overlap: int, chunk: int, words: tuple[bytes, ...]) -> None:
         """Windows around the literals of the new part of a block, `fresh` being where it starts."""
         start = max(fresh - overlap, self.covered - begin, 0)
         places = {word: block.find(word, start) for word in words}
@@ -137,12 +164,12 @@ class _Scan:
             at = min((place for place in places.values() if place >= 0), default=-1)
             if at < 0:
                 return
-            done = self._window(block, begin, at, fresh, lines) - begin
+            done = self._window(block, begin, at, fresh, chunk) - begin
             for word, place in places.items():
                 if 0 <= place < done:
                     places[word] = block.find(word, done) if done < len(block) else -1
 
-    def _window(self, block: bytes, begin: int, at: int, fresh: int, lines: int) -> int:
+    def _window(self, block: bytes, begin: int, at: int, fresh: int, chunk: int) -> int:
         """Keep the surroundings of one place, or only count it; returns the offset where the search goes on."""
         until = begin + at + _AFTER
         if self.open and begin + at < self.open.offset + _LONGEST_WINDOW:
@@ -163,12 +190,8 @@ class _Scan:
         from_line = low if low == 0 and begin == 0 else block.find(b"\n", low, at + 1) + 1 or row
         if self.covered > begin + from_line:
             from_line = self.covered - begin
-        number = (
-            1
-            + lines
-            + (block.count(b"\n", fresh, from_line) if from_line >= fresh else -block.count(b"\n", from_line, fresh))
-        )
-        self.open = Window(begin + from_line, b"", number)
+        above = block.count(b"\n", fresh, from_line) or -block.count(b"\n", from_line, fresh)
+        self.open = Window(begin + from_line, b"", above, chunk)
         self.open_first, self.open_until = first, until
         self._continue(block, begin)
         return min(until, begin + len(block))
@@ -184,7 +207,7 @@ class _Scan:
         complete = stop < len(block)
         if complete:
             newline = block.find(b"\n", max(stop, 0))
-            complete = 0 <= newline
+            complete = newline >= 0
             end = newline + 1 if complete else len(block)
         if have - begin < end:
             window.data += block[max(have - begin, 0) : end]
@@ -202,20 +225,21 @@ class _Scan:
         (self.windows if self.open_first else self.last).append(window)
         self.open = None
 
-    def _sample(self, block: bytes, begin: int, fresh: int, lines: int) -> None:
+    def _sample(self, block: bytes, begin: int, fresh: int, chunk: int) -> None:
         self.next_sample = begin + len(block) + self.stride
         row = block.find(b"\n", fresh) + 1
         end = block.rfind(b"\n", row, row + _SAMPLE) + 1
         if row and end > row:
-            self.samples.append(Window(begin + row, block[row:end], 1 + lines + block.count(b"\n", fresh, row)))
+            self.samples.append(Window(begin + row, block[row:end], block.count(b"\n", fresh, row), chunk))
         if len(self.samples) > _MOST_SAMPLES:
             self.samples = self.samples[::2]
             self.stride *= 2
 
-    def _result(self, head: bytes, tail: bytes, size: int, breaks: int, total_lines: int) -> Scanned:
-        kept = [Window(0, head[: head.rfind(b"\n") + 1] or head, 1)]
+    def _result(self, head: bytes, tail: bytes, size: int, breaks: list[int], unfinished: int) -> Scanned:
+        kept = [Window(0, head[: head.rfind(b"\n") + 1] or head, 0, 0)]
+        before = [0, *accumulate(breaks)]
         cut = tail.find(b"\n") + 1 if len(tail) < size else 0
-        end = Window(size - len(tail) + cut, tail[cut:], 1 + breaks - tail.count(b"\n", cut))
+        end = Window(size - len(tail) + cut, tail[cut:], before[-1] - tail.count(b"\n", cut), 0)
         kept += sorted([*self.windows, *self.last, *self.samples, end], key=lambda window: window.offset)
         fragments: list[tuple[int, bytes]] = []
         done = 0
@@ -223,10 +247,12 @@ class _Scan:
             skip = max(done - window.offset, 0)
             if skip >= len(window.data):
                 continue
-            fragments.append((window.line + window.data.count(b"\n", 0, skip), window.data[skip:]))
+            fragments.append(
+                (1 + before[window.chunk] + window.above + window.data.count(b"\n", 0, skip), window.data[skip:])
+            )
             done = window.offset + len(window.data)
         read = sum(len(data) for _, data in fragments)
         notes = [f"read closely: {read} of {size} bytes, around what looks like an error and at both ends"]
         if self.left_out > _LAST:
             notes.append(f"{self.left_out - _LAST} further places that look like errors were not read")
-        return Scanned(fragments, self.encoding, self.said, total_lines, size, notes)
+        return Scanned(fragments, self.encoding, self.said, before[-1] + unfinished, size, notes)

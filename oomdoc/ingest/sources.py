@@ -16,14 +16,14 @@ from oomdoc.ingest.encoding import detect
 from oomdoc.ingest.errors import InputError
 
 _LOG_NAMES: Final = re.compile(
-    r"\.(?:log|out|err|txt|stdout|stderr|gz|jsonl?|o\d+|e\d+)$|^(?:stdout|stderr|log|nohup)", re.I
+    r"\.(?:log|out|err|txt|stdout|stderr|gz|jsonl?|o\d+|e\d+)$|^(?:stdout|stderr|log|nohup)", re.IGNORECASE
 )
 _MOST_FILES: Final = 512
 _RANK_NAMES: Final = (
-    re.compile(r"rank[_.-]?(\d{1,5})", re.I),
-    re.compile(r"(?:worker|node|proc|process|gpu|task|std(?:out|err))[_.-](\d{1,5})(?:\D|$)", re.I),
-    re.compile(r"(?:^|[/\\])(\d{1,5})[/\\](?:std(?:out|err)|error)[\w.]*$", re.I),
-    re.compile(r"(?:^|[/\\])(\d{1,5})\.(?:log|out|err|txt)$", re.I),
+    re.compile(r"rank[_.-]?(\d{1,5})", re.IGNORECASE),
+    re.compile(r"(?:worker|node|proc|process|gpu|task|std(?:out|err))[_.-](\d{1,5})(?:\D|$)", re.IGNORECASE),
+    re.compile(r"(?:^|[/\\])(\d{1,5})[/\\](?:std(?:out|err)|error)[\w.]*$", re.IGNORECASE),
+    re.compile(r"(?:^|[/\\])(\d{1,5})\.(?:log|out|err|txt)$", re.IGNORECASE),
 )
 _MAGIC: Final = (
     (b"\x7fELF", "ELF program or library"),
@@ -75,7 +75,7 @@ def origins(name: str) -> list[Origin]:
         return [Origin(name, path, mode.st_size if stat.S_ISREG(mode.st_mode) else 0)]
     if path.resolve() == Path(os.devnull):
         raise InputError(f"{name}: empty")
-    if re.match(r"/(?:dev|proc)/", str(path)) and stat.S_ISCHR(mode.st_mode) and path.resolve().name not in {"stdin"}:
+    if re.match(r"/(?:dev|proc)/", str(path)) and stat.S_ISCHR(mode.st_mode) and path.resolve().name != "stdin":
         raise InputError(f"{name}: a device, not a log")
     return [Origin(name, path)]
 
@@ -125,6 +125,14 @@ def open_origin(origin: Origin) -> BinaryIO:
             raw.close()
         raise
     return head  # type: ignore[return-value]
+
+
+def plain(origin: Origin) -> bool:
+    """A regular file that is not compressed."""
+    if origin.path is None or not origin.path.is_file():
+        return False
+    with origin.path.open("rb") as file:
+        return file.read(2) != b"\x1f\x8b"
 
 
 def refuse_binary(name: str, head: bytes) -> None:

@@ -41,6 +41,8 @@ def clean_fragments(
     total_lines: int,
     total_bytes: int,
     notes: Iterable[str] = (),
+    *,
+    codec: str | None = None,
 ) -> Document:
     """A document of the read places of a huge file: (number of the first line, whole lines as bytes), in order."""
     lines: list[tuple[int, str]] = []
