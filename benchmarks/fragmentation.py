@@ -77,7 +77,9 @@ class Run:
                 entries += self._layer(tokens, h, i, kv)
             moving = [card.malloc(2 * tokens * n) for n in (i, i, i, h, h)]
             if new:
-                self.gradients += [card.malloc(size) for size in self.trained[place * per_layer : (place + 1) * per_layer]]
+                self.gradients += [
+                    card.malloc(size) for size in self.trained[place * per_layer : (place + 1) * per_layer]
+                ]
             following = card.malloc(2 * tokens * h)
             self._drop([*entries, *moving, gradient])
             gradient = following
@@ -104,7 +106,11 @@ def outcome(model: Architecture, lengths: Callable[[], int], steps: int, **optio
         run.step(lengths(), update=place % 16 == 15 or place < 1)
     stats = run.card.stats
     moving = stats.peak_allocated_bytes - run.static
-    return Outcome((stats.peak_reserved_bytes - stats.peak_allocated_bytes) / moving, stats.peak_allocated_bytes / GIB, stats.peak_reserved_bytes / GIB)
+    return Outcome(
+        (stats.peak_reserved_bytes - stats.peak_allocated_bytes) / moving,
+        stats.peak_allocated_bytes / GIB,
+        stats.peak_reserved_bytes / GIB,
+    )
 
 
 def main() -> None:
@@ -113,7 +119,7 @@ def main() -> None:
     steps = parser.parse_args().steps
     shapes: dict[str, Callable[[int], Callable[[], int]]] = {
         "fixed": lambda limit: lambda: limit,
-        "uniform up to the limit": lambda limit: lambda: random.randint(max(1, limit // 16), limit),  # noqa: S311
+        "uniform up to the limit": lambda limit: lambda: random.randint(max(1, limit // 16), limit),
         "lognormal, cut": lambda limit: lambda: min(limit, int(random.lognormvariate(6.5, 0.8))),
         "lognormal, dropped": lambda limit: lambda: _drawn(limit),
     }

@@ -1,6 +1,7 @@
 """Models by name: the catalog under `knowledge/models/`, its aliases, the nearest relative, a shape for a bare size."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -13,6 +14,7 @@ _QUANT = re.compile(
     r"[-_.](?:(awq)|(gptq)|(?:unsloth[-_])?(bnb)[-_]?4bit|(fp8)|(nvfp4|mxfp4)|(gguf)|(int[48])|([48])[-_]?bits?)"
     r"(?=$|[-_.])",
 )
+_USUAL_BITS = {"fp8": 8, "gguf": 0}
 _TAIL = re.compile(
     r"[-_](?:instruct|chat|base|hf|it|pt|sft|dpo|rl|zero|bf16|fp16|latest|preview|unsloth|hands?on|uncased|cased"
     r"|v\d+(?:\.\d+)?|\d{4}|w[48]a(?:8|16))$",
@@ -76,6 +78,13 @@ def suggest(name: str) -> Architecture | None:
     return _assumed(_build(*_index()[best]), name, bits, kind)
 
 
+def every() -> Iterator[Architecture]:
+    """Every model of the catalog."""
+    for document in base.section("models").values():
+        for name in document["models"]:
+            yield _cached(name)
+
+
 def generic(parameters: int, name: str | None = None) -> Architecture:
     """A decoder of the usual Llama proportions with about this many parameters; everything in it is assumed.
 
@@ -83,11 +92,11 @@ def generic(parameters: int, name: str | None = None) -> Architecture:
     """
     hidden = max(128, round((parameters / 6.7e9) ** (1 / 3) * 4096 / 128) * 128)
     kv_heads = max(1, hidden // 128 // 4)
+    small = parameters < 2e9  # small models share the output matrix and keep a smaller vocabulary
+    vocab = 32000 if parameters < 5e8 else 128256
     best = None
     for layers in range(4, 161, 2):
-        sizes = Sizes(
-            hidden, round(hidden * 3.5 / 128) * 128, layers, hidden // 128, kv_heads, 128, 128256, 8192, False
-        )
+        sizes = Sizes(hidden, round(hidden * 3.5 / 128) * 128, layers, hidden // 128, kv_heads, 128, vocab, 8192, small)
         counts = language_counts(sizes, Shape())
         if best is None or abs(counts.total - parameters) < abs(best[1].total - parameters):
             best = (sizes, counts)
@@ -98,7 +107,7 @@ def generic(parameters: int, name: str | None = None) -> Architecture:
     return Architecture(
         name=label, model_type="llama", family="", kind="decoder", hidden=hidden, intermediate=sizes.intermediate,
         layers=sizes.layers, heads=sizes.heads, kv_heads=kv_heads, head_dim=128, vocab=sizes.vocab,
-        max_positions=8192, tied=False, shape=Shape(),
+        max_positions=8192, tied=small, shape=Shape(),
         counts=Counts(counts.total, counts.total, counts.groups, exact=False), basis="assumed",
         assumed=((
             f"{label} is not known here: a Llama-like model of {shown} parameters is assumed",
@@ -122,13 +131,16 @@ def normal(name: str) -> str:
 
 def quantisation(plain: str) -> tuple[int, str, str]:
     """(bits, type, name without it) as a checkpoint's name tells them; bits 0 where it does not."""
-    bits, kind = 0, ""
+    kinds: list[str] = []
+    digits = ""
     for match in _QUANT.finditer(plain):
-        awq, gptq, bnb, fp8, mx, gguf, integer, number = match.groups()
-        kind = kind or next((k for k in (awq, gptq, bnb, fp8, mx, gguf) if k), "")
-        digits = integer[3] if integer else number
-        bits = bits or (int(digits) if digits else 8 if fp8 else 4 if not gguf else 0)
-    return bits, kind or ("gptq" if bits else ""), _QUANT.sub("", plain)
+        *named, integer, number = match.groups()
+        kinds += [name for name in named if name]
+        digits = digits or (integer[3] if integer else number or "")
+    if not kinds and not digits:
+        return 0, "", plain
+    kind = kinds[0] if kinds else "gptq"
+    return int(digits or _USUAL_BITS.get(kind, 4)), kind, _QUANT.sub("", plain)
 
 
 @cache

@@ -50,22 +50,22 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
         assumed.append(_unknown_type(label, outer or "none", relative.name if relative else None))
     shape = _adjusted(base_shape or Shape(exact=False), text)
     sizes = _sizes(text, label, inner)
-    experts, latent = _experts(text, label), _latent(text)
+    experts, latent = _experts(text, label), _latent(text, label)
     if inner in _ENCODERS:
-        counts = encoder_counts(sizes, shape, sizes.max_positions, int(text.get("type_vocab_size") or 0))
+        counts = encoder_counts(sizes, shape, sizes.max_positions, _optional(text, label, "type_vocab_size"))
     else:
         counts = language_counts(sizes, shape, experts, latent)
-    vision = _vision(config, outer)
+    vision = _vision(config, outer, label)
     if vision is not None:
         counts = _with_vision(counts, vision, sizes.hidden)
     relative = resolve(label)
-    bits, kind = _quantised(config)
+    bits, kind = _quantised(config, label)
     return Architecture(
         name=label, model_type=outer or inner, family=relative.family if relative else "",
         kind="encoder" if inner in _ENCODERS else "decoder", hidden=sizes.hidden, intermediate=sizes.intermediate,
         layers=sizes.layers, heads=sizes.heads, kv_heads=sizes.kv_heads, head_dim=sizes.head_dim, vocab=sizes.vocab,
         max_positions=sizes.max_positions, tied=sizes.tied, shape=shape, counts=counts, basis="config",
-        experts=experts, latent=latent, vision=vision, visual_vocab=int(config.get("visual_vocab_size") or 0),
+        experts=experts, latent=latent, vision=vision, visual_vocab=_optional(config, label, "visual_vocab_size"),
         pads_to_limit=relative.pads_to_limit if relative else False,
         dtype=str(config.get("torch_dtype") or config.get("dtype") or text.get("torch_dtype") or "float32"),
         quant_bits=bits, quant_type=kind, assumed=tuple(assumed),
@@ -81,7 +81,7 @@ def _sizes(text: Mapping[str, Any], label: str, kind: str) -> Sizes:
         intermediate //= 2
     kv_default = 1 if text.get("multi_query") and not text.get("multi_query_group_num") else heads
     kv_heads = _number(text, "num_key_value_heads", label, default=kv_default)
-    head_dim = int(text.get("head_dim") or text.get("kv_channels") or 0) or hidden // heads
+    head_dim = _optional(text, label, "head_dim", "kv_channels") or hidden // heads
     if hidden % heads and not text.get("head_dim"):
         raise ArchitectureError(f"{label}: hidden_size {hidden} is not divisible by {heads} attention heads")
     return Sizes(
@@ -95,7 +95,7 @@ def _number(text: Mapping[str, Any], key: str, label: str, default: int | None =
         value = text.get(alias)
         if value is None:
             continue
-        if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
             raise ArchitectureError(f"{label}: {alias} is {value!r}, a whole number is needed")
         if not 1 <= value <= _LIMITS[key]:
             raise ArchitectureError(f"{label}: {alias} = {int(value):,} cannot be meant (1 to {_LIMITS[key]:,})")
@@ -134,44 +134,61 @@ def _experts(text: Mapping[str, Any], label: str) -> Experts | None:
         return None
     count = _number(text, "num_experts", label)
     width = _number(text, "moe_intermediate_size", label, default=_number(text, "intermediate_size", label))
-    active = int(text.get("num_experts_per_tok") or text.get("moe_k") or 2)
+    active = _optional(text, label, "num_experts_per_tok", "moe_k", default=2)
     return Experts(
-        count, min(active, count), width, int(text.get("n_shared_experts") or text.get("moe_num_shared_experts") or 0),
-        int(text.get("shared_expert_intermediate_size") or 0), int(text.get("first_k_dense_replace") or 0),
-        int(text.get("decoder_sparse_step") or text.get("interleave_moe_layer_step") or 1),
+        count, min(active, count), width, _optional(text, label, "n_shared_experts", "moe_num_shared_experts"),
+        _optional(text, label, "shared_expert_intermediate_size"), _optional(text, label, "first_k_dense_replace"),
+        _optional(text, label, "decoder_sparse_step", "interleave_moe_layer_step", default=1),
     )  # fmt: skip
 
 
-def _latent(text: Mapping[str, Any]) -> Latent | None:
+def _latent(text: Mapping[str, Any], label: str) -> Latent | None:
     if not text.get("kv_lora_rank"):
         return None
     return Latent(
-        int(text.get("q_lora_rank") or 0), int(text["kv_lora_rank"]), int(text.get("qk_nope_head_dim") or 128),
-        int(text.get("qk_rope_head_dim") or 64), int(text.get("v_head_dim") or 128),
+        _optional(text, label, "q_lora_rank", default=0), _optional(text, label, "kv_lora_rank"), _optional(text, label, "qk_nope_head_dim", default=128),
+        _optional(text, label, "qk_rope_head_dim", default=64), _optional(text, label, "v_head_dim", default=128),
     )  # fmt: skip
 
 
-def _vision(config: Mapping[str, Any], outer: str) -> Vision | None:
+def _vision(config: Mapping[str, Any], outer: str, label: str) -> Vision | None:
     vision = config.get("vision_config")
     if not isinstance(vision, Mapping):
         return None
     kind = outer if outer.startswith("qwen") else str(vision.get("model_type") or outer)
-    hidden = int(vision.get("hidden_size") or vision.get("embed_dim") or 0)
+    hidden = _optional(vision, label, "hidden_size", "embed_dim")
     if outer == "qwen2_vl":  # there `hidden_size` is the width of the language model
-        hidden = int(vision.get("embed_dim") or 1280)
-    layers = int(vision.get("depth") or vision.get("num_hidden_layers") or 0)
-    if not 0 < hidden <= _LIMITS["hidden_size"] or not 0 < layers <= _LIMITS["num_hidden_layers"]:
+        hidden = _optional(vision, label, "embed_dim", default=1280)
+    layers = _optional(vision, label, "depth", "num_hidden_layers")
+    if not hidden or not layers:
         return None
-    size = vision.get("image_size")
+    blocks, size = vision.get("fullatt_block_indexes"), vision.get("image_size")
+    ratio = vision.get("mlp_ratio")
+    wide = int(hidden * ratio) if isinstance(ratio, int | float) and 0 < ratio < 100 else 4 * hidden
     return Vision(
-        kind=kind, hidden=hidden, layers=layers,
-        intermediate=int(vision.get("intermediate_size") or hidden * float(vision.get("mlp_ratio") or 4)),
-        heads=int(vision.get("num_heads") or vision.get("num_attention_heads") or max(1, hidden // 64)),
-        patch=int(vision.get("patch_size") or 14), image=size if isinstance(size, int) else 0,
-        merge=int(vision.get("spatial_merge_size") or (2 if config.get("downsample_ratio") == 0.5 else 1)),
-        window=int(vision.get("window_size") or 0), full_blocks=tuple(vision.get("fullatt_block_indexes") or ()),
-        max_tiles=int(config.get("max_dynamic_patch") or 0), gated=kind == "qwen2_5_vl",
+        kind=kind, hidden=hidden, layers=layers, intermediate=_optional(vision, label, "intermediate_size", default=wide),
+        heads=_optional(vision, label, "num_heads", "num_attention_heads", default=max(1, hidden // 64)),
+        patch=_optional(vision, label, "patch_size", default=14),
+        image=size if isinstance(size, int) and 0 < size < 100_000 else 0,
+        merge=_optional(vision, label, "spatial_merge_size", default=2 if config.get("downsample_ratio") == 0.5 else 1),
+        window=_optional(vision, label, "window_size"),
+        full_blocks=tuple(each for each in blocks if isinstance(each, int)) if isinstance(blocks, list) else (),
+        max_tiles=_optional(config, label, "max_dynamic_patch"), gated=kind == "qwen2_5_vl",
     )  # fmt: skip
+
+
+def _optional(section: Mapping[str, Any], label: str, *names: str, default: int = 0) -> int:
+    """A whole number under one of several names, the default where none is set; anything else is refused."""
+    for name in names:
+        value = section.get(name)
+        if value is None or value is False:
+            continue
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
+        if not whole or not 0 <= value <= 10_000_000:
+            raise ArchitectureError(f"{label}: {name} is {value!r}, which cannot be meant")
+        if value:
+            return int(value)
+    return default
 
 
 def _with_vision(counts: Counts, vision: Vision, width: int) -> Counts:
@@ -181,14 +198,14 @@ def _with_vision(counts: Counts, vision: Vision, width: int) -> Counts:
     return Counts(counts.total + seen, counts.active + seen, groups, counts.exact and exact)
 
 
-def _quantised(config: Mapping[str, Any]) -> tuple[int, str]:
+def _quantised(config: Mapping[str, Any], label: str) -> tuple[int, str]:
     quant = config.get("quantization_config")
     if not isinstance(quant, Mapping):
         return 0, ""
     method = str(quant.get("quant_method") or "")
     if method == "bitsandbytes":
         return (4 if quant.get("load_in_4bit") else 8), str(quant.get("bnb_4bit_quant_type") or "nf4")
-    return int(quant.get("bits") or (8 if method == "fp8" else 4)), method
+    return _optional(quant, label, "bits", default=8 if method == "fp8" else 4), method
 
 
 def _unknown_type(label: str, kind: str, relative: str | None) -> Said:

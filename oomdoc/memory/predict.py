@@ -47,7 +47,7 @@ def read_config(path: str, name: str = "") -> Architecture:
         raise ArchitectureError(f"cannot read {file}: {error.strerror}") from None
     except ValueError as error:
         raise ArchitectureError(f"{file} is not JSON: {error}") from None
-    return from_config(loaded, name or (file.parent.name if file.parent.name else file.stem))
+    return from_config(loaded, name or (file.parent.name or file.stem))
 
 
 def predict(facts: Mapping[str, Any]) -> MemoryProfile:

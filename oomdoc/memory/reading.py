@@ -6,8 +6,8 @@ from typing import Any
 
 from oomdoc.facts.case import Case
 from oomdoc.memory.architecture import Architecture, Said
-from oomdoc.memory.knowledge import habits, holds, version
 from oomdoc.memory.knowledge import constants as platform
+from oomdoc.memory.knowledge import habits, holds, version
 from oomdoc.memory.platform import capacity
 from oomdoc.memory.settings import WIDTHS, Images, Lengths, Lora, Parallel, Serving, Settings, SettingsError
 
@@ -233,7 +233,7 @@ class _Reader:
         dropout = self.facts.get("lora.dropout")
         return Lora(
             rank=rank, targets=targets or (str(self.habits["targets"]),),
-            dropout=float(dropout) if isinstance(dropout, int | float) else float(self.habits["dropout"]),
+            dropout=float(dropout) if isinstance(dropout, int | float) and 0 <= dropout < 1 else float(self.habits["dropout"]),
             saved_modules=_names(self.facts.get("lora.modules_to_save")),
             reaches_vision=bool(self.flag("lora.reaches_vision_tower")), dora=method == "dora",
         )  # fmt: skip
@@ -340,4 +340,4 @@ def _names(value: Any) -> tuple[str, ...]:
         return ()
     if isinstance(value, str):
         return tuple(part.strip() for part in value.strip("[]").split(",") if part.strip())
-    return tuple(str(part) for part in value)
+    return tuple(str(part) for part in value) if isinstance(value, list | tuple) else ()

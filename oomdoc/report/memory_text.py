@@ -46,7 +46,7 @@ def comparison_text(left: tuple[str, MemoryProfile], right: tuple[str, MemoryPro
     (first, one), (second, two) = left, right
     rows = [("", first, second, say(language, "estimate.change"))]
     for name in _ORDER:
-        a, b = one.components.get(name, 0), two.components.get(name, 0)  # type: ignore[call-overload]
+        a, b = one.components.get(name, 0), two.components.get(name, 0)
         if a or b:
             rows.append((say(language, f"component.{name}"), _gib(a), _gib(b), _signed(b - a)))
     total = say(language, "estimate.figures", allocated="", reserved="", device="").split(" ")[-1] or "device"
@@ -130,8 +130,8 @@ def _terms(worst: PhaseProfile, profile: MemoryProfile, language: Language) -> l
     rows = [(say(language, f"component.{term.component}"), _gib(term.bytes), f"+- {_gib(term.error_bytes)}", f"{term.name}: {term.formula}")
             for term in sorted(worst.terms, key=lambda term: -term.bytes)]  # fmt: skip
     for name in ("context", "allocator_slack", "other_processes"):
-        if profile.components.get(name):  # type: ignore[call-overload]
-            rows.append((say(language, f"component.{name}"), _gib(profile.components[name]), "", ""))  # type: ignore[index]
+        if profile.components.get(name):
+            rows.append((say(language, f"component.{name}"), _gib(profile.components[name]), "", ""))
     left = max(_cells(row[0]) for row in rows)
     return [f"  {row[0]}{' ' * (left - _cells(row[0]))}  {row[1]:>9}  {row[2]:>12}  {row[3]}".rstrip() for row in rows]
 
