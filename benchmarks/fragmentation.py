@@ -130,8 +130,11 @@ def main() -> None:
             for label, make in shapes.items():
                 random.seed(limit)
                 shares = [outcome(model, make(limit), steps, checkpointing=ckpt, full=False) for ckpt in (True, False)]
-                print(f"{name:18} {limit:6} {label:26} checkpointed {shares[0].share:5.2f}  stored {shares[1].share:5.2f}"
-                      f"   ({shares[0].allocated:.1f} -> {shares[0].reserved:.1f} GiB)", flush=True)  # fmt: skip
+                print(
+                    f"{name:18} {limit:6} {label:26} checkpointed {shares[0].share:5.2f}  stored {shares[1].share:5.2f}"
+                    f"   ({shares[0].allocated:.1f} -> {shares[0].reserved:.1f} GiB)",
+                    flush=True,
+                )
 
 
 def _drawn(limit: int) -> int:

@@ -1,4 +1,5 @@
-"""Record transformers' own parameter counts on the meta device for the catalog's models, as tests/fixtures/parameters.json.
+"""Record transformers' own parameter counts on the meta device for the catalog's models, as
+tests/fixtures/parameters.json.
 
 Run in an environment that has torch and transformers (the project itself needs neither):
 
@@ -37,21 +38,84 @@ NAMED: dict[str, dict[str, Any]] = {
     "facebook/opt-350m": {"word_embed_proj_dim": 512, "do_layer_norm_before": False},
 }
 WORDS = {
-    "gpt2": {"n_embd": "hidden", "n_layer": "layers", "n_head": "heads", "n_positions": "max_positions", "n_inner": "intermediate"},
-    "gptj": {"n_embd": "hidden", "n_layer": "layers", "n_head": "heads", "n_positions": "max_positions", "n_inner": "intermediate"},
-    "gpt_neo": {"hidden_size": "hidden", "num_layers": "layers", "num_heads": "heads", "max_position_embeddings": "max_positions",
-                "intermediate_size": "intermediate"},
+    "gpt2": {
+        "n_embd": "hidden",
+        "n_layer": "layers",
+        "n_head": "heads",
+        "n_positions": "max_positions",
+        "n_inner": "intermediate",
+    },
+    "gptj": {
+        "n_embd": "hidden",
+        "n_layer": "layers",
+        "n_head": "heads",
+        "n_positions": "max_positions",
+        "n_inner": "intermediate",
+    },
+    "gpt_neo": {
+        "hidden_size": "hidden",
+        "num_layers": "layers",
+        "num_heads": "heads",
+        "max_position_embeddings": "max_positions",
+        "intermediate_size": "intermediate",
+    },
     "bloom": {"hidden_size": "hidden", "n_layer": "layers", "n_head": "heads"},
-    "opt": {"hidden_size": "hidden", "word_embed_proj_dim": "hidden", "num_hidden_layers": "layers", "num_attention_heads": "heads",
-            "ffn_dim": "intermediate", "max_position_embeddings": "max_positions"},
-}  # fmt: skip
-USUAL = {"hidden_size": "hidden", "intermediate_size": "intermediate", "num_hidden_layers": "layers", "num_attention_heads": "heads",
-         "num_key_value_heads": "kv_heads", "head_dim": "head_dim", "max_position_embeddings": "max_positions"}  # fmt: skip
+    "opt": {
+        "hidden_size": "hidden",
+        "word_embed_proj_dim": "hidden",
+        "num_hidden_layers": "layers",
+        "num_attention_heads": "heads",
+        "ffn_dim": "intermediate",
+        "max_position_embeddings": "max_positions",
+    },
+}
+USUAL = {
+    "hidden_size": "hidden",
+    "intermediate_size": "intermediate",
+    "num_hidden_layers": "layers",
+    "num_attention_heads": "heads",
+    "num_key_value_heads": "kv_heads",
+    "head_dim": "head_dim",
+    "max_position_embeddings": "max_positions",
+}
 CAUSAL = {
-    "llama", "mistral", "mixtral", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "seed_oss", "gemma", "gemma2", "gemma3_text", "phi",
-    "phi3", "gpt2", "gptj", "gpt_neo", "gpt_neox", "opt", "bloom", "starcoder2", "stablelm", "olmo", "olmo2", "granite", "smollm3",
-    "ernie4_5", "deepseek_v2", "deepseek_v3", "cohere", "glm4", "bert", "roberta", "xlm-roberta", "qwen2_vl", "qwen2_5_vl", "qwen3_vl",
-}  # fmt: skip
+    "llama",
+    "mistral",
+    "mixtral",
+    "qwen2",
+    "qwen3",
+    "qwen2_moe",
+    "qwen3_moe",
+    "seed_oss",
+    "gemma",
+    "gemma2",
+    "gemma3_text",
+    "phi",
+    "phi3",
+    "gpt2",
+    "gptj",
+    "gpt_neo",
+    "gpt_neox",
+    "opt",
+    "bloom",
+    "starcoder2",
+    "stablelm",
+    "olmo",
+    "olmo2",
+    "granite",
+    "smollm3",
+    "ernie4_5",
+    "deepseek_v2",
+    "deepseek_v3",
+    "cohere",
+    "glm4",
+    "bert",
+    "roberta",
+    "xlm-roberta",
+    "qwen2_vl",
+    "qwen2_5_vl",
+    "qwen3_vl",
+}
 
 
 def main(target: str) -> None:

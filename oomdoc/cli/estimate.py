@@ -60,7 +60,8 @@ def command(**options: Any) -> int:
 
     Exit status: 0 predicted (1 where the card is known and it does not fit), 2 usage or a model nobody knows.
 
-    Example: oomdoc estimate --model Qwen2.5-VL-7B-Instruct --method lora --max-length 4096 --image 1288x1288 --gpu "RTX 4090"
+    Example: oomdoc estimate --model Qwen2.5-VL-7B-Instruct --method lora --max-length 4096 --image 1288x1288 --gpu "RTX
+    4090"
     """
     language = preferred(options["lang"])
     if options["source"]:

@@ -2,7 +2,8 @@
 
 Notation of the formulas: T tokens of the micro-batch, h hidden, q and kv the widths of all query and key heads, i the
 MLP width, a heads, S tokens of one sequence, c bytes of the compute dtype, r bytes of the residual stream. A matrix
-keeps its input only where its weight (or an adapter on it) is trained: the gradient to its input needs the weight alone.
+keeps its input only where its weight (or an adapter on it) is trained: the gradient to its input needs the weight
+alone.
 """
 
 from functools import lru_cache
@@ -77,8 +78,9 @@ def layer_bytes(
 ) -> Layer:
     """Kept and momentary bytes of one block for `samples` sequences of `length` tokens.
 
-    kept = norms + inputs of trained matrices + attention + MLP; extra = the gradients in flight while it is run backward.
-    Sources: the modelling files of transformers (RMSNorm upcasts and keeps float32), torch/csrc/autograd/derivatives.yaml.
+    kept = norms + inputs of trained matrices + attention + MLP; extra = the gradients in flight while it is run
+    backward. Sources: the modelling files of transformers (RMSNorm upcasts and keeps float32),
+    torch/csrc/autograd/derivatives.yaml.
     """
     tokens, c, r = samples * length, settings.compute, residual_bytes(settings)
     per_token = _norms(block, settings, trained) + _inputs(block, settings, trained)
@@ -169,8 +171,8 @@ def _mlp(block: Block, settings: Settings) -> float:
 def _with_experts(
     layer: Layer, model: Architecture, settings: Settings, tokens: float, trained: frozenset[str]
 ) -> Layer:
-    """Experts: each token is copied to `k` of them: `T*k*c*(3i + h)`, inputs too where they are trained; the router keeps
-    its float32 logits and probabilities, `8*T*E`."""
+    """Experts: each token is copied to `k` of them: `T*k*c*(3i + h)`, inputs too where they are trained; the router
+    keeps its float32 logits and probabilities, `8*T*E`."""
     experts = model.experts
     assert experts is not None
     c = settings.compute

@@ -1,4 +1,4 @@
-"""What a model is made of, as far as memory is concerned: plain frozen values, no reading and no arithmetic of bytes."""
+"""What a model is made of, as far as memory is concerned: frozen values, no reading, no arithmetic of bytes."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias

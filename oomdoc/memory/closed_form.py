@@ -128,8 +128,17 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
     if settings.eval_generates:
         prompt, length = generation_length(settings)
         samples = settings.eval_batch or settings.batch
-        result.append(Moment("generate", "the cache is full", (*base, cache_part(model, settings, samples, length),
-                                                               *forward_parts(model, settings, samples, prompt, 1))))  # fmt: skip
+        result.append(
+            Moment(
+                "generate",
+                "the cache is full",
+                (
+                    *base,
+                    cache_part(model, settings, samples, length),
+                    *forward_parts(model, settings, samples, prompt, 1),
+                ),
+            )
+        )
     return _worst_by_phase(result)
 
 
@@ -144,8 +153,14 @@ def _inference(model: Architecture, settings: Settings) -> list[Moment]:
     if plan is not None:
         cache = part("kv_cache", "pre-allocated cache", plan.cache, 0.05, "{:,} of {:,} B", plan.cache, plan.budget)
         rest = plan.budget - total(weights) - plan.cache
-        return [load, Moment("generate", "the engine has taken its share",
-                             (*weights, cache, part("workspace", "profiling pass and CUDA graphs", rest, 0.3)))]  # fmt: skip
+        return [
+            load,
+            Moment(
+                "generate",
+                "the engine has taken its share",
+                (*weights, cache, part("workspace", "profiling pass and CUDA graphs", rest, 0.3)),
+            ),
+        ]
     forward = [*forward_parts(model, settings, samples, prompt, prompt), *moment]
     if settings.serving.grad:
         forward.extend(_activations(model, settings)[0])
@@ -154,8 +169,17 @@ def _inference(model: Architecture, settings: Settings) -> list[Moment]:
         Moment("forward", "the prompt is read", (*weights, cache_part(model, settings, samples, prompt), *forward)),
     ]
     if has_logits(model):
-        result.append(Moment("generate", "the cache is full", (*weights, cache_part(model, settings, samples, length),
-                                                               *forward_parts(model, settings, samples, 1, 1))))  # fmt: skip
+        result.append(
+            Moment(
+                "generate",
+                "the cache is full",
+                (
+                    *weights,
+                    cache_part(model, settings, samples, length),
+                    *forward_parts(model, settings, samples, 1, 1),
+                ),
+            )
+        )
     return result
 
 
@@ -187,13 +211,23 @@ def _activations(model: Architecture, settings: Settings) -> tuple[list[Part], l
             extra
         ]
     inputs = 0.0 if settings.checkpoint_offload else layer.input * layers * flight
-    found = [part("activations", "layer inputs (checkpoints)", inputs, 0.05, "{:.0f} layers x {:,} tokens x {}", layers, tokens,
-                   model.hidden)]  # fmt: skip
+    found = [
+        part(
+            "activations",
+            "layer inputs (checkpoints)",
+            inputs,
+            0.05,
+            "{:.0f} layers x {:,} tokens x {}",
+            layers,
+            tokens,
+            model.hidden,
+        )
+    ]
     return found, [part("activations", "one layer, recomputed", layer.kept * slack, 0.2, "{:,} tokens", tokens), extra]
 
 
 def _extra_models(model: Architecture, settings: Settings) -> list[Part]:
-    """Models beside the one that is trained: reference, reward and value models of RL, a colocated engine, an average."""
+    """Models beside the one that is trained: reference, reward and value models of RL, a colocated engine, a mean."""
     whole, share = model.counts.total * settings.compute, weight_share(settings)
     parts = []
     if settings.reference_model:

@@ -146,9 +146,12 @@ def _latent(text: Mapping[str, Any], label: str) -> Latent | None:
     if not text.get("kv_lora_rank"):
         return None
     return Latent(
-        _optional(text, label, "q_lora_rank", default=0), _optional(text, label, "kv_lora_rank"), _optional(text, label, "qk_nope_head_dim", default=128),
-        _optional(text, label, "qk_rope_head_dim", default=64), _optional(text, label, "v_head_dim", default=128),
-    )  # fmt: skip
+        _optional(text, label, "q_lora_rank", default=0),
+        _optional(text, label, "kv_lora_rank"),
+        _optional(text, label, "qk_nope_head_dim", default=128),
+        _optional(text, label, "qk_rope_head_dim", default=64),
+        _optional(text, label, "v_head_dim", default=128),
+    )
 
 
 def _vision(config: Mapping[str, Any], outer: str, label: str) -> Vision | None:
@@ -166,15 +169,19 @@ def _vision(config: Mapping[str, Any], outer: str, label: str) -> Vision | None:
     ratio = vision.get("mlp_ratio")
     wide = int(hidden * ratio) if isinstance(ratio, int | float) and 0 < ratio < 100 else 4 * hidden
     return Vision(
-        kind=kind, hidden=hidden, layers=layers, intermediate=_optional(vision, label, "intermediate_size", default=wide),
+        kind=kind,
+        hidden=hidden,
+        layers=layers,
+        intermediate=_optional(vision, label, "intermediate_size", default=wide),
         heads=_optional(vision, label, "num_heads", "num_attention_heads", default=max(1, hidden // 64)),
         patch=_optional(vision, label, "patch_size", default=14),
         image=size if isinstance(size, int) and 0 < size < 100_000 else 0,
         merge=_optional(vision, label, "spatial_merge_size", default=2 if config.get("downsample_ratio") == 0.5 else 1),
         window=_optional(vision, label, "window_size"),
         full_blocks=tuple(each for each in blocks if isinstance(each, int)) if isinstance(blocks, list) else (),
-        max_tiles=_optional(config, label, "max_dynamic_patch"), gated=kind == "qwen2_5_vl",
-    )  # fmt: skip
+        max_tiles=_optional(config, label, "max_dynamic_patch"),
+        gated=kind == "qwen2_5_vl",
+    )
 
 
 def _optional(section: Mapping[str, Any], label: str, *names: str, default: int = 0) -> int:

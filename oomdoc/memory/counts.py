@@ -1,4 +1,5 @@
-"""Parameter counts by module group, from the dimensions alone; each rule equals transformers' own count where it says so.
+"""Parameter counts by module group, from the dimensions alone; each rule equals transformers' own count where it says
+so.
 
 All figures are numbers of parameters. A tied output matrix is counted once.
 """
@@ -53,7 +54,7 @@ def language_counts(sizes: Sizes, shape: Shape, experts: Experts | None = None, 
 
 
 def encoder_counts(sizes: Sizes, shape: Shape, positions: int, token_types: int) -> Counts:
-    """Parameters of a BERT-like encoder with its pooler (`BertModel`): no output matrix, a norm after the embeddings."""
+    """Parameters of a BERT-like encoder with its pooler (`BertModel`): no output matrix, a norm on the embeddings."""
     layer = _attention(sizes, shape, None) + mlp_parameters(sizes.hidden, sizes.intermediate, shape)
     groups = {
         "embedding": (sizes.vocab + positions + token_types) * sizes.hidden,

@@ -81,7 +81,7 @@ def generation_length(settings: Settings) -> tuple[int, int]:
 
 
 def engine_plan(model: Architecture, settings: Settings, weights: int) -> EnginePlan | None:
-    """What vLLM or SGLang pre-allocates: `utilization * capacity`, minus weights, one profiling pass and CUDA graphs."""
+    """What vLLM or SGLang pre-allocates: `utilization * capacity`, minus weights, a profiling pass and CUDA graphs."""
     serving, entry = settings.serving, constants()["vllm"]
     if not serving.engine or not settings.capacity:
         return None

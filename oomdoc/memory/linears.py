@@ -18,13 +18,44 @@ _NATIVE = {
     "down": "down_proj",
 }
 _WORDS = {
-    "attention_qv": "q v", "attention": "q k v o", "attn": "q k v", "qkv": "q k v", "self_attn": "q k v o",
-    "query_key_value": "q k v", "c_attn": "q k v", "w_pack": "q k v", "wqkv": "q k v", "qkv_proj": "q k v",
-    "q": "q", "k": "k", "v": "v", "o": "o", "query": "q", "key": "k", "value": "v", "projection": "o", "wo": "o",
-    "mlp": "gate up down", "gate_up_proj": "gate up", "q_lin": "q", "v_lin": "v", "default": "q k v",
-    "q_a_proj": "q", "q_b_proj": "q", "kv_a_proj_with_mqa": "k", "kv_b_proj": "v", "out_proj": "o", "dense": "o",
-    "fc1": "up", "fc2": "down", "w1": "gate", "w2": "down", "w3": "up", "dense_h_to_4h": "gate up", "dense_4h_to_h": "down",
-}  # fmt: skip
+    "attention_qv": "q v",
+    "attention": "q k v o",
+    "attn": "q k v",
+    "qkv": "q k v",
+    "self_attn": "q k v o",
+    "query_key_value": "q k v",
+    "c_attn": "q k v",
+    "w_pack": "q k v",
+    "wqkv": "q k v",
+    "qkv_proj": "q k v",
+    "q": "q",
+    "k": "k",
+    "v": "v",
+    "o": "o",
+    "query": "q",
+    "key": "k",
+    "value": "v",
+    "projection": "o",
+    "wo": "o",
+    "mlp": "gate up down",
+    "gate_up_proj": "gate up",
+    "q_lin": "q",
+    "v_lin": "v",
+    "default": "q k v",
+    "q_a_proj": "q",
+    "q_b_proj": "q",
+    "kv_a_proj_with_mqa": "k",
+    "kv_b_proj": "v",
+    "out_proj": "o",
+    "dense": "o",
+    "fc1": "up",
+    "fc2": "down",
+    "w1": "gate",
+    "w2": "down",
+    "w3": "up",
+    "dense_h_to_4h": "gate up",
+    "dense_4h_to_h": "down",
+}
 
 
 class Linear(NamedTuple):
@@ -40,8 +71,15 @@ class Linear(NamedTuple):
 def linears(model: Architecture) -> tuple[Linear, ...]:
     """The matrices of one dense decoder layer, fused as this family fuses them; experts are not among them."""
     hidden, wide = model.hidden, dense_width(model)
-    widths = {"q": (hidden, model.query_width), "k": (hidden, model.kv_width), "v": (hidden, model.kv_width),
-              "o": (model.query_width, hidden), "gate": (hidden, wide), "up": (hidden, wide), "down": (wide, hidden)}  # fmt: skip
+    widths = {
+        "q": (hidden, model.query_width),
+        "k": (hidden, model.kv_width),
+        "v": (hidden, model.kv_width),
+        "o": (model.query_width, hidden),
+        "gate": (hidden, wide),
+        "up": (hidden, wide),
+        "down": (wide, hidden),
+    }
     if model.shape.mlp == "plain":
         del widths["gate"]
     fused: dict[tuple[str, int], list[str]] = {}

@@ -1,4 +1,4 @@
-"""Logits and the loss: the copies that a version of transformers, or a fused loss, makes of batch x tokens x vocabulary."""
+"""Logits and the loss: the copies that a version of transformers, or a fused loss, makes of B x S x V."""
 
 from math import ceil
 
@@ -27,8 +27,19 @@ def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part
     if model.shape.softcap:
         width += settings.compute + 4  # tanh keeps its output; the division makes one more copy
     vocab = model.vocab / settings.parallel.tensor
-    return [part("logits", "logits and loss", rows * vocab * width, 0.12, "{:,.0f} x {:,} x {:.0f} B ({})", rows, model.vocab,
-                 width, name)]  # fmt: skip
+    return [
+        part(
+            "logits",
+            "logits and loss",
+            rows * vocab * width,
+            0.12,
+            "{:,.0f} x {:,} x {:.0f} B ({})",
+            rows,
+            model.vocab,
+            width,
+            name,
+        )
+    ]
 
 
 def has_logits(model: Architecture) -> bool:
@@ -54,6 +65,6 @@ def recipe_name(model: Architecture, settings: Settings) -> str:
 
 
 def logits_bytes(model: Architecture, settings: Settings, samples: int, rows: int) -> int:
-    """One batch of logits outside the loss: transformers before 4.45 upcasts them all, later keeps the model's dtype."""
+    """One batch of logits outside the loss: transformers before 4.45 upcasts them all, later ones do not."""
     width = settings.compute + (4 if holds("<4.45", settings.transformers) and settings.transformers else 0)
     return int(samples * rows * model.vocab * width)

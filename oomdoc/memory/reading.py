@@ -67,36 +67,58 @@ class _Reader:
         tokens = self.tokens(serving)
         framework_loss = str(self.habits["loss"])
         return Settings(
-            method=method, stage=self.text("train.stage") or "sft",
+            method=method,
+            stage=self.text("train.stage") or "sft",
             batch=self.number("train.per_device_batch_size") or serving.batch or self.assume_batch(method),
-            tokens=tokens, images=self.images(), compute=precision, weights=weights, autocast=autocast,
+            tokens=tokens,
+            images=self.images(),
+            compute=precision,
+            weights=weights,
+            autocast=autocast,
             adapter=precision if deepspeed or not self.habits["autocast"] else WIDTHS[self.habits["adapter"]],
-            checkpointing=self.checkpointing(method), vision_checkpointing=self.flag("train.vision_gradient_checkpointing"),
+            checkpointing=self.checkpointing(method),
+            vision_checkpointing=self.flag("train.vision_gradient_checkpointing"),
             checkpoint_offload=self.facts.get("train.gradient_checkpointing") in ("unsloth", "offload"),
-            attention=self.attention(), accumulation=self.number("train.gradient_accumulation_steps") or 1,
-            optimizer=self.text("train.optimizer") or self.assume_optimizer(method, deepspeed), lora=self.lora(method),
-            quant_bits=bits, quant_type=kind, quant_double=self.habits["double"] if self.flag("quant.double") is None else bool(self.flag("quant.double")),
+            attention=self.attention(),
+            accumulation=self.number("train.gradient_accumulation_steps") or 1,
+            optimizer=self.text("train.optimizer") or self.assume_optimizer(method, deepspeed),
+            lora=self.lora(method),
+            quant_bits=bits,
+            quant_type=kind,
+            quant_double=self.habits["double"]
+            if self.flag("quant.double") is None
+            else bool(self.flag("quant.double")),
             kbit_upcast=bool(self.habits["kbit_upcast"]) and self.model.quant_bits == 0 and method != "inference",
-            quantised_head=bool(self.habits.get("quantised_head")), quantised_saves_input=self.saves_input(),
+            quantised_head=bool(self.habits.get("quantised_head")),
+            quantised_saves_input=self.saves_input(),
             freeze_vision=self.frozen("train.freeze_vision_tower", method),
             freeze_projector=self.frozen("train.freeze_projector", method),
             freeze_language=self.flag("train.freeze_language_model") or False,
-            trainable=self.number("model.trainable_parameters") or 0, parallel=parallel, loss=framework_loss,
-            liger=bool(self.flag("train.liger_kernel") or self.flag("train.chunked_loss")), lengths=self.lengths(),
-            expandable=bool(self.flag("env.expandable_segments")) or "expandable_segments:true"
-            in (self.text("env.alloc_conf") or "").lower(),
-            reference_model=self.reference(method), generations=self.number("train.num_generations") or 1,
-            ema=bool(self.flag("train.ema")), compiled=bool(self.flag("train.compile")),
+            trainable=self.number("model.trainable_parameters") or 0,
+            parallel=parallel,
+            loss=framework_loss,
+            liger=bool(self.flag("train.liger_kernel") or self.flag("train.chunked_loss")),
+            lengths=self.lengths(),
+            expandable=bool(self.flag("env.expandable_segments"))
+            or "expandable_segments:true" in (self.text("env.alloc_conf") or "").lower(),
+            reference_model=self.reference(method),
+            generations=self.number("train.num_generations") or 1,
+            ema=bool(self.flag("train.ema")),
+            compiled=bool(self.flag("train.compile")),
             eval_batch=self.number("eval.per_device_batch_size") or 0,
             eval_keeps_logits=self.facts.get("eval.accumulation_steps", 1) is None
             and self.flag("eval.prediction_loss_only") is not True,
-            eval_generates=bool(self.flag("eval.predict_with_generate")), serving=serving,
+            eval_generates=bool(self.flag("eval.predict_with_generate")),
+            serving=serving,
             capacity=self.number("hardware.gpu_total_bytes") or capacity(self.text("hardware.gpu_name") or "") or 0,
-            other_processes=self.number("hardware.other_process_bytes") or 0, torch=version(self.text("env.torch")),
+            other_processes=self.number("hardware.other_process_bytes") or 0,
+            torch=version(self.text("env.torch")),
             transformers=version(self.text("env.transformers")),
-            hopper=any(name in (self.text("hardware.gpu_name") or "").upper() for name in ("H100", "H200", "H800", "H20")),
+            hopper=any(
+                name in (self.text("hardware.gpu_name") or "").upper() for name in ("H100", "H200", "H800", "H20")
+            ),
             assumed=tuple(self.said),
-        )  # fmt: skip
+        )
 
     # plain readings
 
@@ -232,11 +254,15 @@ class _Reader:
         targets = _names(self.facts.get("lora.target_modules"))
         dropout = self.facts.get("lora.dropout")
         return Lora(
-            rank=rank, targets=targets or (str(self.habits["targets"]),),
-            dropout=float(dropout) if isinstance(dropout, int | float) and 0 <= dropout < 1 else float(self.habits["dropout"]),
+            rank=rank,
+            targets=targets or (str(self.habits["targets"]),),
+            dropout=float(dropout)
+            if isinstance(dropout, int | float) and 0 <= dropout < 1
+            else float(self.habits["dropout"]),
             saved_modules=_names(self.facts.get("lora.modules_to_save")),
-            reaches_vision=bool(self.flag("lora.reaches_vision_tower")), dora=method == "dora",
-        )  # fmt: skip
+            reaches_vision=bool(self.flag("lora.reaches_vision_tower")),
+            dora=method == "dora",
+        )
 
     def quantised(self, method: str) -> tuple[int, str]:
         bits, kind = self.number("quant.bits") or 0, (self.text("quant.type") or "").lower()

@@ -23,8 +23,9 @@ class Seen(NamedTuple):
 def visual(model: Architecture, images: Images) -> Seen:
     """Tokens and patches of one sample. Unknown sizes are taken at the family's limit.
 
-    Native resolution (Qwen-VL, GLM-4.1V): sides rounded to `patch*merge`, tokens = h*w/(patch*merge)^2. Tiles (InternVL,
-    Ovis, Phi-3-vision, MiniCPM-V): tiles of a fixed side plus a thumbnail. Fixed (LLaVA, Gemma 3, GLM-4v): one size.
+    Native resolution (Qwen-VL, GLM-4.1V): sides rounded to `patch*merge`, tokens = h*w/(patch*merge)^2. Tiles
+    (InternVL, Ovis, Phi-3-vision, MiniCPM-V): tiles of a fixed side plus a thumbnail. Fixed (LLaVA, Gemma 3, GLM-4v):
+    one size.
     """
     vision = model.vision
     if vision is None or not images.count:
@@ -96,8 +97,18 @@ def tower(model: Architecture, settings: Settings, seen: Seen) -> tuple[list[Par
                    "{2}: {1} patches", *shown)]  # fmt: skip
     if model.visual_vocab:
         table = settings.samples * seen.tokens * model.visual_vocab * (settings.compute + 4)
-        kept.append(part("activations", "visual vocabulary", table, 0.3, "{}*{}*{:.0f}", seen.tokens, model.visual_vocab,
-                         settings.compute + 4))  # fmt: skip
+        kept.append(
+            part(
+                "activations",
+                "visual vocabulary",
+                table,
+                0.3,
+                "{}*{}*{:.0f}",
+                seen.tokens,
+                model.visual_vocab,
+                settings.compute + 4,
+            )
+        )
     return kept, moment
 
 

@@ -75,8 +75,17 @@ def weight_parts(model: Architecture, settings: Settings) -> list[Part]:
                           "{:,} x {:.0f} B", counts.total, settings.weights))  # fmt: skip
     found = trained(model, settings)
     if found.adapters:
-        parts.append(part("weights", "adapters", found.adapters * settings.adapter, 0.05, "{:,} x {:.0f} B", found.adapters,
-                          settings.adapter))  # fmt: skip
+        parts.append(
+            part(
+                "weights",
+                "adapters",
+                found.adapters * settings.adapter,
+                0.05,
+                "{:,} x {:.0f} B",
+                found.adapters,
+                settings.adapter,
+            )
+        )
     if found.saved:
         parts.append(part("weights", "modules_to_save copies", found.saved * settings.weights, 0.02, "{:,} x {:.0f} B",
                           found.saved, settings.weights))  # fmt: skip
@@ -87,8 +96,17 @@ def dequantised_head(model: Architecture, settings: Settings) -> list[Part]:
     """The output matrix as it is unpacked while the loss is differentiated: `V*h*c`, where it is quantised at all."""
     if not settings.quant_bits or not settings.quantised_head or model.tied:
         return []
-    return [part("workspace", "output matrix, unpacked", model.vocab * model.hidden * settings.compute, 0.1, "{:,} x {:,}",
-                 model.vocab, model.hidden)]  # fmt: skip
+    return [
+        part(
+            "workspace",
+            "output matrix, unpacked",
+            model.vocab * model.hidden * settings.compute,
+            0.1,
+            "{:,} x {:,}",
+            model.vocab,
+            model.hidden,
+        )
+    ]
 
 
 def dequantised_bytes(model: Architecture, settings: Settings) -> int:

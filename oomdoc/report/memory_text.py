@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from oomdoc.facts.units import GIB, size
 from oomdoc.memory.closed_form import Peak
-from oomdoc.memory.profile import MemoryProfile, PhaseProfile
+from oomdoc.memory.profile import Component, MemoryProfile, PhaseProfile
 from oomdoc.messages import Language, say
 
 _GLYPHS = "█▓▒░▚▞▤▥▦▧▨▩"
 _LETTERS = "WGOMALKTRBXCSP"
-_ORDER = ("weights", "gradients", "optimizer", "master_weights", "activations", "logits", "kv_cache", "workspace",
+_ORDER: tuple[Component, ...] = ("weights", "gradients", "optimizer", "master_weights", "activations", "logits", "kv_cache", "workspace",
           "gathered", "buckets", "extra_models", "context", "allocator_slack", "other_processes")  # fmt: skip
+
+_OUTSIDE = ("context", "allocator_slack", "other_processes")
 
 
 def profile_text(profile: MemoryProfile, language: Language, *, columns: int = 80, glyphs: bool = True) -> str:
@@ -109,7 +111,7 @@ def _bars(profile: MemoryProfile, language: Language, columns: int, glyphs: bool
     left = max(_cells(label) for label in labels.values())
     width = max(10, columns - left - 16)
     most = max([phase.allocated_bytes for phase in profile.phases] + [profile.capacity_bytes or 0]) or 1
-    lines, used = [], set()
+    lines, used = [], set[Component]()
     for phase in profile.phases:
         bar, filled, reached = "", 0, 0
         for name in _ORDER:
@@ -127,16 +129,22 @@ def _bars(profile: MemoryProfile, language: Language, columns: int, glyphs: bool
 
 
 def _terms(worst: PhaseProfile, profile: MemoryProfile, language: Language) -> list[str]:
-    rows = [(say(language, f"component.{term.component}"), _gib(term.bytes), f"+- {_gib(term.error_bytes)}", f"{term.name}: {term.formula}")
-            for term in sorted(worst.terms, key=lambda term: -term.bytes)]  # fmt: skip
-    for name in ("context", "allocator_slack", "other_processes"):
-        if profile.components.get(name):
-            rows.append((say(language, f"component.{name}"), _gib(profile.components[name]), "", ""))
+    rows = [
+        (
+            say(language, f"component.{term.component}"),
+            _gib(term.bytes),
+            f"+- {_gib(term.error_bytes)}",
+            f"{term.name}: {term.formula}",
+        )
+        for term in sorted(worst.terms, key=lambda term: -term.bytes)
+    ]
+    outside = [(name, count) for name, count in profile.components.items() if name in _OUTSIDE and count]
+    rows.extend((say(language, f"component.{name}"), _gib(count), "", "") for name, count in outside)
     left = max(_cells(row[0]) for row in rows)
     return [f"  {row[0]}{' ' * (left - _cells(row[0]))}  {row[1]:>9}  {row[2]:>12}  {row[3]}".rstrip() for row in rows]
 
 
-def _mark(name: str, glyphs: bool) -> str:
+def _mark(name: Component, glyphs: bool) -> str:
     place = _ORDER.index(name)
     return _GLYPHS[place % len(_GLYPHS)] if glyphs else _LETTERS[place]
 

@@ -1,4 +1,4 @@
-"""Models by name, by size and by config.json: what is resolved exactly, what is assumed and says so, what is refused."""
+"""Models by name, by size and by config.json: what is resolved, what is assumed and says so, what is refused."""
 
 import json
 from pathlib import Path

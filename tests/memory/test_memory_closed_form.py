@@ -186,10 +186,29 @@ VALUES = (
     | st.lists(st.text(max_size=5), max_size=3)
 )
 NAMES = st.sampled_from(
-    ["train.method", "train.per_device_batch_size", "train.max_length", "train.precision", "quant.bits", "lora.rank", "lora.target_modules",
-     "parallel.zero_stage", "parallel.world_size", "parallel.offload", "image.height", "image.width", "image.tiles", "env.transformers",
-     "framework.name", "inference.gpu_memory_utilization", "hardware.gpu_name", "train.stage", "model.attention", "lora.dropout"]
-)  # fmt: skip
+    [
+        "train.method",
+        "train.per_device_batch_size",
+        "train.max_length",
+        "train.precision",
+        "quant.bits",
+        "lora.rank",
+        "lora.target_modules",
+        "parallel.zero_stage",
+        "parallel.world_size",
+        "parallel.offload",
+        "image.height",
+        "image.width",
+        "image.tiles",
+        "env.transformers",
+        "framework.name",
+        "inference.gpu_memory_utilization",
+        "hardware.gpu_name",
+        "train.stage",
+        "model.attention",
+        "lora.dropout",
+    ]
+)
 
 
 @settings(max_examples=150, deadline=None)
