@@ -9,9 +9,10 @@ from oomdoc.messages import Language, say
 
 _GLYPHS = "█▓▒░▚▞▤▥▦▧▨▩"
 _LETTERS = "WGOMALKTRBXCSP"
-_ORDER: tuple[Component, ...] = ("weights", "gradients", "optimizer", "master_weights", "activations", "logits", "kv_cache", "workspace",
-          "gathered", "buckets", "extra_models", "context", "allocator_slack", "other_processes")  # fmt: skip
-
+_ORDER: tuple[Component, ...] = (
+    "weights", "gradients", "optimizer", "master_weights", "activations", "logits", "kv_cache", "workspace",
+    "gathered", "buckets", "extra_models", "context", "allocator_slack", "other_processes",
+)  # fmt: skip
 _OUTSIDE = ("context", "allocator_slack", "other_processes")
 
 
@@ -51,7 +52,7 @@ def comparison_text(left: tuple[str, MemoryProfile], right: tuple[str, MemoryPro
         a, b = one.components.get(name, 0), two.components.get(name, 0)
         if a or b:
             rows.append((say(language, f"component.{name}"), _gib(a), _gib(b), _signed(b - a)))
-    total = say(language, "estimate.figures", allocated="", reserved="", device="").split(" ")[-1] or "device"
+    total = say(language, "estimate.device")
     rows.append((total, _gib(one.device_bytes), _gib(two.device_bytes), _signed(two.device_bytes - one.device_bytes)))
     return say(language, "estimate.compare") + "\n" + table(rows) + "\n"
 
