@@ -37,7 +37,7 @@ def answer(run: Any) -> Dict[str, Any]:
         "error": None, **run.figures, "phases": phases, "peak_phase": worst.phase,
         "allocated_bytes": replayed.peak_allocated_bytes, "reserved_bytes": replayed.peak_reserved_bytes,
         "gathered": extra, "top_tensors": [_tensor(a, shares) for a in live[:TOP]], "top_modules": _modules(live, shares),
-        "timeline": _timeline(run, replayed), "events": len(ledger.events), "operators": run.mode.ops,
+        "timeline": _timeline(run, replayed, shares), "events": len(ledger.events), "operators": run.mode.ops,
         "kernels": run.card.chosen, "retries": replayed.retries, "failure": replayed.failure, "notes": run.notes,
         "trace": _trace(run, shares) if plan.get("trace") else None,
     }  # fmt: skip
@@ -132,14 +132,26 @@ def frame(allocation: Allocation) -> str:
     return f"{short}:{line} in {code.co_name}"
 
 
-def _timeline(run: Any, replayed: Replayed) -> Dict[str, Any]:
-    """At most POINTS points, each the highest of its stretch, and where phases begin."""
+def _timeline(run: Any, replayed: Replayed, shares: Optional[Shares]) -> Dict[str, Any]:
+    """At most POINTS points, each the highest moment of its stretch with its bytes by component, and where phases begin."""
     count = len(replayed.allocated)
     stride = max(1, -(-count // POINTS))
-    allocated = [max(replayed.allocated[i : i + stride]) for i in range(0, count, stride)]
-    reserved = [max(replayed.reserved[i : i + stride]) for i in range(0, count, stride)]
+    held: Counter = Counter()  # type: ignore[type-arg]
+    allocated, reserved, components = [], [], []
+    most, best = -1, {}
+    for index, event in enumerate(run.ledger.events):
+        allocation = run.ledger.allocations[abs(event)]
+        nbytes = allocation.nbytes if shares is None else shares.of(allocation)
+        held[allocation.component] += nbytes if event > 0 else -nbytes
+        if replayed.allocated[index] > most:
+            most, best = replayed.allocated[index], dict(held)
+        if index % stride == stride - 1 or index == count - 1:
+            allocated.append(most)
+            reserved.append(replayed.reserved[index])
+            components.append({name: value for name, value in best.items() if value > 0})
+            most = -1
     marks = [{"at": mark.index // stride, "phase": mark.phase, "label": mark.label} for mark in run.ledger.marks]
-    return {"allocated": allocated, "reserved": reserved, "marks": marks, "events_per_point": stride}
+    return {"allocated": allocated, "reserved": reserved, "components": components, "marks": marks, "events_per_point": stride}
 
 
 def _trace(run: Any, shares: Optional[Shares]) -> List[Any]:

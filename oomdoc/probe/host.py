@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,6 @@ class Worker:
         self.module = module
         self._stderr: list[str] = []
         package = str(Path(__file__).parent.parent)
-        # -P: the folder of the run may hold a torch.py or a json.py; but it is not known before 3.11
         try:
             self._process = subprocess.Popen(
                 [self.python, "-c", _START, package, module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -169,21 +168,3 @@ def _checked(answer: dict[str, Any], python: str) -> dict[str, Any]:
     if kind == "environment":
         message = f"torch and transformers cannot be imported by {python}: {message}"
     raise WorkerError(str(kind), message, str(answer.get("where") or ""))
-
-
-def ask_all(plans: Iterable[Mapping[str, Any]], python: str | None = None, timeout: float = 600.0) -> Iterator[dict[str, Any] | WorkerError]:
-    """Answers in order, from one worker that is started anew after a death; errors are values."""
-    worker: Worker | None = None
-    try:
-        for plan in plans:
-            try:
-                worker = worker or Worker(python)
-                yield worker.ask(plan, timeout)
-            except WorkerError as error:
-                if error.kind in ("time", "died", "environment") and worker is not None:
-                    worker.close()
-                    worker = None
-                yield error
-    finally:
-        if worker is not None:
-            worker.close()

@@ -259,11 +259,15 @@ class Run:
                     self.ledger.allocations[number].component = "kv_cache"
 
     def _lengthen(self, cache: Any, new: int) -> None:
-        """As if `new - 2` tokens had been generated: each layer's keys and values grow by so much."""
-        for index, (key, value) in enumerate(_cached(cache)):
-            if new > 2 and hasattr(cache, "update") and key.dim() == 4:
-                shape = (key.shape[0], key.shape[1], new - 2)
-                cache.update(key.new_empty((*shape, key.shape[3])), value.new_empty((*shape, value.shape[3])), index)
+        """As if `new - 2` tokens had been generated: each layer's keys and values grow by so much, one after another."""
+        if new <= 2 or not hasattr(cache, "update"):
+            return
+        shapes = [(key.shape, value.shape, key.dtype) for key, value in _cached(cache)]
+        for index, (key, value, dtype) in enumerate(shapes):
+            if len(key) == 4:
+                more = [torch.empty((*shape[:2], new - 2, shape[3]), dtype=dtype, device="meta") for shape in (key, value)]
+                cache.update(*more, index)
+                del more
         self._own(cache)
 
 

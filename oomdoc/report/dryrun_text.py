@@ -1,0 +1,75 @@
+"""A dry run or probe as text: the profile's own text, a sparkline of the run, who holds the most at the peak."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oomdoc.facts.units import size
+from oomdoc.memory.profile import MemoryProfile
+from oomdoc.messages import Language, say
+from oomdoc.report.memory_text import profile_text, table
+
+_BLOCKS = "▁▂▃▄▅▆▇█"
+_ASCII = "_.-=+*%#"
+
+
+def dryrun_text(
+    profile: MemoryProfile, answer: Mapping[str, Any], language: Language, *, columns: int = 80, glyphs: bool = True, top: int = 8
+) -> str:
+    """The whole report of one dry run."""
+    lines = [profile_text(profile, language, columns=columns, glyphs=glyphs).rstrip("\n"), ""]
+    timeline = answer.get("timeline") or {}
+    if timeline.get("allocated"):
+        lines.append(say(language, "dryrun.timeline"))
+        lines.append("  " + sparkline(timeline["allocated"], columns - 4, glyphs=glyphs))
+        lines.append("  " + _phases(timeline, columns - 4))
+    rows = [_tensor(each) for each in (answer.get("top_tensors") or ())[:top]]
+    if rows:
+        lines += ["", say(language, "dryrun.tensors"), *(_cut(line, columns) for line in table(rows).split("\n"))]
+    modules = [(each["module"] or "-", size(each["bytes"])) for each in (answer.get("top_modules") or ())[:top]]
+    if modules:
+        lines += ["", say(language, "dryrun.modules"), *(_cut(line, columns) for line in table(modules).split("\n"))]
+    if answer.get("kernels"):
+        kernels = ", ".join(f"{name} {count}" for name, count in answer["kernels"].items())
+        lines += ["", say(language, "dryrun.kernels", kernels=kernels)]
+    notes = [say(language, "dryrun.excluded"), *(answer.get("notes") or ())]
+    lines += [f"  - {note}" for note in notes]
+    versions = answer.get("versions") or {}
+    lines.append(
+        say(
+            language, "dryrun.done", parameters=f"{answer.get('parameters', 0):,}", operators=f"{answer.get('operators', 0):,}",
+            seconds=answer.get("seconds", 0), torch=versions.get("torch", "?"), transformers=versions.get("transformers", "?"),
+        )
+    )  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def sparkline(values: Sequence[int], width: int, *, glyphs: bool = True) -> str:
+    """One line of at most `width` characters; each is the highest of its stretch, on a scale from zero."""
+    marks = _BLOCKS if glyphs else _ASCII
+    width = max(1, min(width, len(values)))
+    bounds = [len(values) * place // width for place in range(width + 1)]
+    heights = [max(values[low:high]) for low, high in zip(bounds, bounds[1:], strict=False)]
+    most = max(heights) or 1
+    return "".join(marks[min(len(marks) - 1, value * len(marks) // (most + 1))] for value in heights)
+
+
+def _phases(timeline: Mapping[str, Any], width: int) -> str:
+    count = len(timeline["allocated"])
+    width = min(width, count)
+    row = [" "] * width
+    for mark in timeline["marks"]:
+        place = mark["at"] * width // max(1, count)
+        word = str(mark["phase"])
+        if place + len(word) <= width and all(cell == " " for cell in row[max(0, place - 1) : place + len(word) + 1]):
+            row[place : place + len(word)] = word
+    return "".join(row).rstrip()
+
+
+def _tensor(each: Mapping[str, Any]) -> tuple[str, ...]:
+    shape = "x".join(str(part) for part in each["shape"]) or "-"
+    where = each.get("module") or each.get("name") or each.get("phase") or ""
+    return (str(each["component"]), size(each["bytes"]), f"{shape} {each['dtype']}", f"{where}  {each.get('frame') or ''}".rstrip())
+
+
+def _cut(line: str, columns: int) -> str:
+    return line if len(line) <= columns else line[: columns - 3] + "..."
