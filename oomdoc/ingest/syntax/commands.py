@@ -5,7 +5,6 @@ Finds where a command begins and where the prose goes on; reading it is `shell.p
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import NamedTuple
 
 from oomdoc.ingest.syntax.lazy import lazy
@@ -35,9 +34,10 @@ PROGRAMS = "|".join(
     )
 )
 PREFIX = (
-    rf"(?:(?:(?:export[ \t]+)?[A-Za-z_]\w*={VALUE}(?:[ \t]*(?:&&|;)[ \t]*|{GAP}))|(?:sudo|nohup|time|env|exec){GAP})*"
+    rf"(?:(?:(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*={VALUE}(?:[ \t]*(?:&&|;)[ \t]*|{GAP}))"
+    rf"|(?:sudo|nohup|time|env|exec){GAP})*"
 )
-START = lazy(rf"(?<![\w/.\-=])(?P<command>(?P<prefix>{PREFIX})(?P<program>{PROGRAMS}))")
+START = lazy(rf"(?<![A-Za-z0-9_/.\-=])(?P<command>(?P<prefix>{PREFIX})(?P<program>{PROGRAMS}))")
 PROMPT = lazy(
     r"[ \t]*(?:>[ \t]+)?(?:(?:\([\w.\-]+\)[ \t]*)?(?:\[?[\w.-]+@[\w.-]+[^\n$#%]{0,80}[$#%]|PS [^\n>]{1,80}>"
     r"|[A-Z]:\\[^\n>]{0,80}>"
@@ -57,6 +57,12 @@ TOKEN = lazy(r"(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|\$\{[^}\n]*\}|[^\s\"'])+|[\"']|\n
 HAN = lazy(r"[\u2e80-\u303f\u3040-\u9fff\uac00-\ud7af\uff00-\uffef]")
 PUNCTUATION = lazy(r"[，。；：、！？）】」》“”…]")
 ALPHABETIC = lazy(r"[A-Za-z',.;:!?()]+\Z")
+# First words of sentences that go on with an option: "then --b 2 works".
+NOT_PROGRAMS = names(
+    "then and with without using use add adding set setting try trying run running pass passing by via also "
+    "the option or if when but so as to for from in on is are was i we you it even after "
+    "before only just not no e.g error note see"
+)
 STOP = names("and but the is it to with or then in on flag flags option options parameter so for when which works")
 FAILED = lazy(r"Command '(?P<list>\[(?:'[^'\n]*'|\"[^\"\n]*\"|, )+\])' (?:returned|died)")
 ELEMENT = lazy(r"'(?P<one>[^'\n]*)'|\"(?P<two>[^\"\n]*)\"")
@@ -88,21 +94,12 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
     parts = []
     for start, region in found:
         piece = shell.parse(_unprompted(text[start : region.end]), file_name, pasted=True)
-        moved = shift(piece, start, source.line(start) - 1)
-        parts.append((start, _genuine(moved, text)))
+        moved = shift(piece, start, source.line(start) - 1, source=text)
+        parts.append((start, Parsed("text", moved.settings, moved.commands)))
     parts += (
         [(match.start(), _listed(source, match)) for match in FAILED.finditer(text)] if "Command '[" in text else []
     )
     return merge("text", [part for _, part in sorted(parts, key=lambda part: part[0])])
-
-
-def _genuine(parsed: Parsed, text: str) -> Parsed:
-    """Without problems of the shell reader: prose around a pasted command is no fault of the person."""
-    settings = tuple(
-        replace(setting, raw=text[slice(*setting.value_span)]) if setting.value_span else setting
-        for setting in parsed.settings
-    )
-    return Parsed("text", settings, parsed.commands)
 
 
 def _unprompted(piece: str) -> str:
@@ -181,6 +178,9 @@ def _region(text: str, line_start: int, line_end: int) -> Region | None:
         GENERIC.match(text, begin) if text.count("--", begin, line_end + 200) or (lead and lead[0].strip()) else None
     )
     known = START.search(text, begin, generic.end() + 200) if generic else None
+    first = text[begin : begin + 40].split(maxsplit=1)
+    if generic and first and first[0] in NOT_PROGRAMS:
+        generic = None
     if generic and not (known and begin < known.start() < generic.end()) and not HAN.search(text, begin, generic.end()):
         return _extended(text, begin, prose=False)
     return _within(text, line_start, line_end)
@@ -320,7 +320,7 @@ def _han(token: str) -> int | None:
     found = HAN.search(token)
     if found is None:
         return None
-    if found.start() == 0:
+    if not token[: found.start()].strip("-"):
         return 0
     mark = PUNCTUATION.search(token)
     before = token[: found.start()]

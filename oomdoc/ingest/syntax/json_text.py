@@ -8,6 +8,7 @@ from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Setting, Text, scalar
 
 LIMIT = 200_000  # settings kept; a configuration has hundreds, a data set of 50 MB has millions
+DEPTH = 200
 NUMBER = lazy(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 SPECIALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
 TOKEN = lazy(
@@ -85,6 +86,9 @@ class _Scanner:
         """Take one token; False ends the reading."""
         top = self.stack[-1] if self.stack else None
         if kind == "open":
+            if len(self.stack) >= DEPTH:
+                self.problem(start, f"nested deeper than {DEPTH}, not read further")
+                return False
             array = self.text.text[start] == "["
             self.stack.append(_Frame(self.path(top), array, start, scalars=[] if array else None))
             if top is not None:

@@ -166,9 +166,20 @@ def scalar(word: str) -> Scalar:
     return word
 
 
-def shift(parsed: Parsed, offset: int, lines: int, *, file: str | None = None, scope: str | None = None) -> Parsed:
-    """The result of reading a piece of a larger text, moved to its place there."""
-    mover = _Mover(offset, lines, file, scope)
+def shift(
+    parsed: Parsed,
+    offset: int,
+    lines: int,
+    *,
+    file: str | None = None,
+    scope: str | None = None,
+    source: str | None = None,
+) -> Parsed:
+    """The result of reading a piece of a larger text, moved to its place there.
+
+    `source` is that larger text where the piece was altered (same length) before it was read.
+    """
+    mover = _Mover(offset, lines, file, scope, source=source)
     return Parsed(
         parsed.syntax,
         tuple(mover.setting(setting) for setting in parsed.settings),
@@ -191,7 +202,16 @@ def merge(syntax: str, parts: Iterable[Parsed]) -> Parsed:
 
 
 class _Mover:
-    def __init__(self, offset: int, lines: int, file: str | None, scope: str | None, commands: int = 0) -> None:
+    def __init__(
+        self,
+        offset: int,
+        lines: int,
+        file: str | None,
+        scope: str | None,
+        commands: int = 0,
+        source: str | None = None,
+    ) -> None:
+        self.source = source
         self.offset = offset
         self.lines = lines
         self.file = file
@@ -207,21 +227,25 @@ class _Mover:
             index, slash, program = scope.partition("/")
             if slash and index.isdigit():
                 scope = f"{int(index) + self.commands}/{program}"
+        span = self.span(setting.value_span)
         return replace(
             setting,
+            raw=setting.raw if self.source is None or span is None else self.source[slice(*span)],
             file=self.file or setting.file,
             line=setting.line + self.lines,
             key_span=self.span(setting.key_span),
-            value_span=self.span(setting.value_span),
+            value_span=span,
             scope=scope or self.scope,
         )
 
     def lost(self, lost: Lost) -> Lost:
+        start, end = lost.span[0] + self.offset, lost.span[1] + self.offset
         return replace(
             lost,
+            text=lost.text if self.source is None else self.source[start:end],
             flags=tuple(self.setting(flag) for flag in lost.flags),
             line=lost.line + self.lines,
-            span=(lost.span[0] + self.offset, lost.span[1] + self.offset),
+            span=(start, end),
             break_span=(lost.break_span[0] + self.offset, lost.break_span[1] + self.offset),
         )
 

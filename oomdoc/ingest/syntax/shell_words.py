@@ -4,7 +4,6 @@ Works on tree-sitter-bash nodes whose offsets are character offsets (see `shell.
 substitution stays as written and is noted.
 """
 
-
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias

@@ -1,13 +1,10 @@
 """YAML by its events: spans of every value, anchors, merges, half a file, duplicate keys; no tag is constructed."""
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Text, scalar
-
-if TYPE_CHECKING:
-    pass
 
 LIMIT = 50_000
 UNPRINTABLE = lazy("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
@@ -21,15 +18,32 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
     A sequence of scalars is also one tuple setting under its own key. Values are those PyYAML's SafeLoader gives,
     except that `1e-4`, which it leaves as text, is a number. `${a.b}` is resolved as OmegaConf does.
     """
-    import yaml  # imported here: 12 ms
-
-    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
     clean = UNPRINTABLE.sub("\ufffd", text)
     if text[:1] == "\ufeff":
         clean = text[0] + clean[1:]
-    reader = _Reader(Text.of(text, file_name), yaml.SafeLoader(""))
+    reader, broken = _read(text, clean, file_name)
+    if broken is not None and broken > 1:  # the scanner looks ahead: the lines before the error give their values alone
+        end = reader.text.starts[min(broken, len(reader.text.starts)) - 1]
+        before, again = _read(text, clean[:end], file_name)
+        if again is None and len(before.settings) > len(reader.settings):
+            before.problems = reader.problems
+            reader = before
     if clean[1:] != text[1:]:
         reader.problem(1, "characters that YAML forbids were read as replacement characters")
+    settings = [item for place, item in enumerate(reader.settings) if place not in reader.dropped]
+    if "${" in text:
+        from oomdoc.ingest.syntax.interpolation import resolve
+
+        settings = resolve(settings, reader.problems)
+    return Parsed("yaml", tuple(settings), (), tuple(reader.problems))
+
+
+def _read(text: str, clean: str, file_name: str) -> "tuple[_Reader, int | None]":
+    """Read the events of `clean`; the line of the error that ended them, if one did."""
+    import yaml  # imported here: 12 ms
+
+    loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    reader, broken = _Reader(Text.of(text, file_name), yaml.SafeLoader("")), None
     try:
         for event in yaml.parse(clean, Loader=loader):
             reader.take(event)
@@ -38,17 +52,12 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
                 break
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        reader.problem(line, f"not YAML from here on: {error.problem or error.context}")
+        broken = mark.line + 1 if mark else 1
+        reader.problem(broken, f"not YAML from here on: {error.problem or error.context}")
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
         reader.problem(1, f"not YAML: {error}")
     reader.finish()
-    settings = [item for place, item in enumerate(reader.settings) if place not in reader.dropped]
-    if "${" in text:
-        from oomdoc.ingest.syntax.interpolation import resolve
-
-        settings = resolve(settings, reader.problems)
-    return Parsed("yaml", tuple(settings), (), tuple(reader.problems))
+    return reader, broken
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ FRAGMENTS = (
     'B="${A:-1}"\n',
     "args=(--a 1 --b 2)\n",
     'torchrun t.py "${args[@]}" $B $((2*3))\n',
-    "cat > ds.json <<EOF\n{\"a\": 1}\nEOF\n",
+    'cat > ds.json <<EOF\n{"a": 1}\nEOF\n',
     "a: &x\n  b: 1\n  c: [1, 2]\n",
     "<<: *x\n",
     "d: ${a.b}\n",
@@ -52,12 +52,14 @@ FRAGMENTS = (
     "\ufeff",
     "😀",
     "，",
-    "FROM x\nENV A=1 B=\"2 3\"\nCMD [\"python\", \"t.py\", \"--x\"]\n",
+    'FROM x\nENV A=1 B="2 3"\nCMD ["python", "t.py", "--x"]\n',
     "#SBATCH --mem=4G -N 2\n",
     "$env:A = 'b'\n",
     "python t.py ^\r\n --a 1\r\n",
 )
-TEXTS = st.one_of(st.text(), st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=6)), max_size=12).map("".join))
+TEXTS = st.one_of(
+    st.text(), st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=6)), max_size=12).map("".join)
+)
 
 
 def check(text: str, found: tuple[Setting, ...]) -> None:
@@ -72,7 +74,9 @@ def check(text: str, found: tuple[Setting, ...]) -> None:
 
 def everything(parsed: Parsed) -> tuple[Setting, ...]:
     lost = [flag for command in parsed.commands for item in command.lost for flag in item.flags]
-    inside = [item for command in parsed.commands for item in (*command.env.values(), *command.flags, *command.positionals)]
+    inside = [
+        item for command in parsed.commands for item in (*command.env.values(), *command.flags, *command.positionals)
+    ]
     return (*parsed.settings, *lost, *inside)
 
 

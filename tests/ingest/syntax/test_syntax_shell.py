@@ -16,7 +16,9 @@ def values(command: Command) -> dict[str, object]:
 
 
 def test_flags_take_values_lists_numbers_and_stand_alone() -> None:
-    command = only("python train.py --lr=1e-4 --target_modules q_proj v_proj -c 4096 --save_steps -1 --bf16 --name 'a b'")
+    command = only(
+        "python train.py --lr=1e-4 --target_modules q_proj v_proj -c 4096 --save_steps -1 --bf16 --name 'a b'"
+    )
     assert command.words == ("python", "train.py")
     assert values(command) == {
         "lr": 1e-4,
@@ -170,7 +172,9 @@ def test_environment_given_to_a_container_or_mpi_is_environment() -> None:
 
 
 def test_overrides_positionals_and_removals() -> None:
-    command = only("python -m pkg.main data.batch=8 +new.key=1e-6 ~old 'trainer.logger=[\"x\"]' config.yaml --flag a.b=2")
+    command = only(
+        "python -m pkg.main data.batch=8 +new.key=1e-6 ~old 'trainer.logger=[\"x\"]' config.yaml --flag a.b=2"
+    )
     found = {(setting.kind, setting.key): setting.value for setting in command.positionals}
     assert found == {
         ("hydra", "data.batch"): 8,
@@ -180,11 +184,15 @@ def test_overrides_positionals_and_removals() -> None:
         ("positional", "config.yaml"): "config.yaml",
         ("hydra", "a.b"): 2,
     }
-    assert [setting.note for setting in command.positionals if setting.key in {"new.key", "old"}] == ["added", "removed"]
+    assert [setting.note for setting in command.positionals if setting.key in {"new.key", "old"}] == [
+        "added",
+        "removed",
+    ]
 
 
 def test_slurm_headers_and_branches() -> None:
-    text = "#SBATCH --mem=64G -N 2\n#SBATCH --gres gpu:4\nif [ -n x ]; then\n python a.py --x 1\nelse\n python b.py --x 2\nfi\n"
+    text = "#SBATCH --mem=64G -N 2\n#SBATCH --gres gpu:4\nif [ -n x ]; then\n python a.py --x 1\nelse\n"
+    text += " python b.py --x 2\nfi\n"
     parsed = parse(text)
     header = {setting.key: setting.value for setting in parsed.settings if setting.scope == "sbatch"}
     assert header == {"mem": "64G", "N": 2, "gres": "gpu:4"}
@@ -207,7 +215,12 @@ def test_a_heredoc_is_a_document_of_its_own() -> None:
 
 
 def test_ordinary_tools_are_no_runs() -> None:
-    assert parse("cd /x && pip install -U torch\nconda create -n e python=3.10 -y\ngit clone --depth 1 u\nls -la\n").commands == ()
+    assert (
+        parse(
+            "cd /x && pip install -U torch\nconda create -n e python=3.10 -y\ngit clone --depth 1 u\nls -la\n"
+        ).commands
+        == ()
+    )
 
 
 def test_an_unclosed_quote_is_a_problem_and_not_the_end() -> None:
