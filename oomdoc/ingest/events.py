@@ -20,6 +20,8 @@ from oomdoc.ingest.tracebacks import Traceback
 # A message may be wrapped under its exception's name, or stand below a box.
 _BELOW_TRACEBACK: Final = 3
 _RETRY_BEFORE, _RETRY_AFTER = 2, 8
+# A program that printed its traceback and this much more had caught the error.
+_GOES_ON: Final = 5
 _LONGEST_TEXT: Final = 600
 _QUOTE: Final = 200
 # Thousands of retried messages say no more than these.
@@ -107,14 +109,14 @@ def _retried(stream: Document, found: Found, trace: Traceback | None) -> bool:
         return False
     at = stream.index_at(found.start)
     last = stream.index_at(max(found.end - 1, found.start))
-    before = stream.lines[max(at - _RETRY_BEFORE, 0) : at + 1]
-    after = stream.lines[last : last + _RETRY_AFTER]
-    near = " ".join(one.text for one in (*before, *after)).lower()
+    raised = trace is not None and bool(trace.frames)
+    before = () if raised else stream.lines[max(at - _RETRY_BEFORE, 0) : at]
+    near = " ".join(one.text for one in (*before, *stream.lines[at : last + _RETRY_AFTER])).lower()
     if not any(word in near for word in _retry_words()):
         return False
     # Text that follows a caught error goes on; a raised one is followed by nothing or by the launcher's farewell.
-    rest = [one.text for one in stream.lines[last + 1 :] if one.text.strip()]
-    return trace is None and bool(rest)
+    rest = sum(1 for one in stream.lines[last + 1 :] if one.text.strip())
+    return rest > (_GOES_ON if raised else 0)
 
 
 def ordered(found: Iterable[Sighting]) -> list[Sighting]:

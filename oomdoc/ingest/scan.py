@@ -25,10 +25,13 @@ HEAD: Final = 128 << 10
 TAIL: Final = 256 << 10
 _BEFORE: Final = 8 << 10
 _AFTER: Final = 32 << 10
-_LONGEST_WINDOW: Final = 512 << 10
+_LONGEST_WINDOW: Final = 256 << 10
 _FIRST_OF_RANK: Final = 2
 _LAST: Final = 3
-_MOST_BYTES: Final = 3 << 20
+_MOST_BYTES: Final = 2 << 20
+_MOST_RANKS: Final = 4096
+# From here on only every so-manieth place is looked at: a log that prints the message on each line stays affordable.
+_MOST_HITS: Final = 200_000
 _SAMPLE: Final = 2 << 10
 _MOST_SAMPLES: Final = 96
 _CARRIED: Final = 64 << 10
@@ -113,6 +116,7 @@ class _Scan:
         self.ranks: dict[bytes, int] = {}
         self.kept = 0
         self.left_out = 0
+        self.hits = 0
         self.open: Window | None = None  # a window whose end lies in a later chunk
         self.open_until = 0
         self.open_first = False
@@ -133,8 +137,6 @@ class _Scan:
             begin = offset - len(carried)
             if len(head) < HEAD:
                 head += piece[: HEAD - len(head)]
-            if self.open:
-                self._continue(block, begin)
             self._search(block, begin, len(carried), overlap, chunk, words)
             if offset + len(piece) > self.next_sample:
                 self._sample(block, begin, len(carried), chunk)
@@ -158,62 +160,56 @@ class _Scan:
 
     def _search(self, block: bytes, begin: int, fresh: int, overlap: int, chunk: int, words: tuple[bytes, ...]) -> None:
         """Windows around the literals of the new part of a block, `fresh` being where it starts."""
-        start = max(fresh - overlap, self.covered - begin, 0)
+        start = max(fresh - overlap, 0)
         places = {word: block.find(word, start) for word in words}
-        while True:
-            at = min((place for place in places.values() if place >= 0), default=-1)
-            if at < 0:
-                return
-            done = self._window(block, begin, at, fresh, chunk) - begin
+        while (at := min((place for place in places.values() if place >= 0), default=-1)) >= 0:
+            if begin + at >= HEAD:
+                self._place(block, begin, at, fresh, chunk)
+            self.hits += 1
+            newline = block.find(b"\n", at)
+            done = at + _AFTER if self.hits > _MOST_HITS else newline if newline > at else len(block)
             for word, place in places.items():
                 if 0 <= place < done:
-                    places[word] = block.find(word, done) if done < len(block) else -1
-
-    def _window(self, block: bytes, begin: int, at: int, fresh: int, chunk: int) -> int:
-        """Keep the surroundings of one place, or only count it; returns the offset where the search goes on."""
-        until = begin + at + _AFTER
-        if self.open and begin + at < self.open.offset + _LONGEST_WINDOW:
-            self.open_until = max(self.open_until, until)
-            self._continue(block, begin)
-            return min(until, begin + len(block))
+                    places[word] = block.find(word, done)
         if self.open:
-            self._close()
+            self._continue(block, begin)
+
+    def _place(self, block: bytes, begin: int, at: int, fresh: int, chunk: int) -> None:
+        """Open a window at an interesting place, or let the open one reach further."""
         row = block.rfind(b"\n", 0, at) + 1
-        match = _RANK.search(block, row, min(at + 200, row + 160))
+        match = _RANK.search(block, row, min(at + 60, row + 160))
         rank = match[0] if match else b""
         seen = self.ranks.get(rank, 0)
-        if len(self.ranks) < 4096:
+        if len(self.ranks) < _MOST_RANKS or rank in self.ranks:
             self.ranks[rank] = seen + 1
         first = seen < _FIRST_OF_RANK and self.kept < _MOST_BYTES
-        self.left_out += not first
+        here = begin + at
+        if self.open and here < self.open_until:
+            self.open_first = self.open_first or first
+            if here < self.open.offset + _LONGEST_WINDOW:
+                self.open_until = here + _AFTER
+            return
+        if self.open:
+            self._continue(block, begin)
+        if self.open:
+            self._close()
         low = max(at - _BEFORE, self.covered - begin, 0)
-        from_line = low if low == 0 and begin == 0 else block.find(b"\n", low, at + 1) + 1 or row
-        if self.covered > begin + from_line:
-            from_line = self.covered - begin
-        above = block.count(b"\n", fresh, from_line) or -block.count(b"\n", from_line, fresh)
-        self.open = Window(begin + from_line, b"", above, chunk)
-        self.open_first, self.open_until = first, until
-        self._continue(block, begin)
-        return min(until, begin + len(block))
+        aligned = begin + low in (0, self.covered)
+        low = low if aligned else block.find(b"\n", low, at) + 1 or row
+        above = block.count(b"\n", fresh, low) or -block.count(b"\n", low, fresh)
+        self.open = Window(begin + low, b"", above, chunk)
+        self.open_first, self.open_until = first, here + _AFTER
 
     def _continue(self, block: bytes, begin: int) -> None:
         """Take what the open window wants of a block; close it at the end of a line."""
         window = self.open
         if window is None:
             return
-        have = window.offset + len(window.data)
         stop = self.open_until - begin
-        end = len(block)
-        complete = stop < len(block)
-        if complete:
-            newline = block.find(b"\n", max(stop, 0))
-            complete = newline >= 0
-            end = newline + 1 if complete else len(block)
-        if have - begin < end:
-            window.data += block[max(have - begin, 0) : end]
-        if complete or len(window.data) > 2 * _LONGEST_WINDOW:
-            # Stays open: a next place in the same block may still prolong it; closed by whoever finds it finished.
-            self.covered = window.offset + len(window.data)
+        newline = block.find(b"\n", max(stop, 0)) if stop < len(block) else -1
+        have = window.offset + len(window.data) - begin
+        window.data += block[max(have, 0) : newline + 1 if newline >= 0 else len(block)]
+        if newline >= 0 or len(window.data) > 2 * _LONGEST_WINDOW:
             self._close()
 
     def _close(self) -> None:
@@ -222,6 +218,7 @@ class _Scan:
             return
         self.covered = window.offset + len(window.data)
         self.kept += len(window.data) if self.open_first else 0
+        self.left_out += not self.open_first
         (self.windows if self.open_first else self.last).append(window)
         self.open = None
 
