@@ -35,7 +35,7 @@ _SIZE_AFTER = re.compile(
 )
 _SIZE_BEFORE = re.compile(r"(?<![\d.])(\d{1,3})[ -]?(?:GiB|GB|Gb|gb|G|g)(?:显存)?[ -]?(?:VRAM )?的?\s?$")
 _COUNT_BEFORE = re.compile(
-    rf"(?:(?<![\d.,\w])(\d{{1,3}})|(?<![A-Za-z])({_WORDS}))"
+    rf"(?:(?<![\d.,A-Za-z_])(\d{{1,3}})|(?<![A-Za-z])({_WORDS}))"
     rf"[ \-]?(?:x|X|×|\*|张|块|卡|片|台|个|颗)?[ \-]?(?:的)?(?:nvidia|gpus?|显卡)?[ ]?$",
     re.IGNORECASE,
 )

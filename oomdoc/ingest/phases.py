@@ -149,11 +149,10 @@ def _last_sign(document: Document, line: int | None) -> tuple[int, dict[str, Any
     if line is not None:
         index = bisect_right(document.lines, line, key=lambda entry: entry.number)
         end = document.start_of(index) if index < len(document.lines) else end
+    start = max(end - _LOOK_BACK, 0)
     weak = None
-    for offset, entry in reversed(_signs(document.text)):
-        if offset >= end or end - offset > _LOOK_BACK:
-            continue
+    for place, entry in reversed(_signs(document.text[start:end])):
         if not entry.get("weak"):
-            return offset, entry
-        weak = weak or (offset, entry)
+            return start + place, entry
+        weak = weak or (start + place, entry)
     return weak

@@ -1,4 +1,4 @@
-"""Settings that a program prints about itself when it starts; which lines those are is data (`phrases/printed.yaml`)."""
+"""Settings that a program prints about itself when it starts; the lines are data (`knowledge/phrases/printed.yaml`)."""
 
 import re
 from functools import cache
@@ -6,6 +6,7 @@ from functools import cache
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact
 from oomdoc.facts.model import Value
+from oomdoc.ingest.digest import digest
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.stated import stated
 
@@ -15,6 +16,7 @@ _SHIFT = {"k": 10, "m": 20, "g": 30}
 
 def read(document: Document) -> list[Fact]:
     """One fact a setting, the first that was printed."""
+    document = digest(document)
     text = document.text
     kept: dict[str, Fact] = {}
     for entry in base.section("phrases")["printed.yaml"]["printed"]:

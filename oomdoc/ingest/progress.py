@@ -16,7 +16,7 @@ _BAR = re.compile(
     r"(?P<rate>[^\],]*)"
 )
 _EPOCH_LABEL = re.compile(r"\b[Ee]poch\s*[:\[(]?\s*(\d+)(?:\s*[/|]\s*(\d+))?")
-_MOST_BARS = 600
+_MOST_BARS = 120
 _TRAINING = (
     "Running training",
     "'loss'",

@@ -7,6 +7,7 @@ not a setting of the failing run.
 import re
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from oomdoc.facts import base
@@ -18,10 +19,17 @@ from oomdoc.ingest.sentences import Prose, human
 from oomdoc.ingest.stated import stated
 
 _DENIAL_REACH: Final = 24
+# What is said this often is no longer a statement about one run.
+_MOST_MATCHES: Final = 24
+# "each on one GPU", "只占一张卡": a share, not how many there are.
+_ONE_OF_MANY: Final = re.compile(r"(?:只占|每|第|per|each|only|every)\s?$", re.IGNORECASE)
 _CLAUSE: Final = re.compile(r"[，,;；。！？!?\n（(）)]|\.(?=\s|$)")
 _EVALUATION: Final = re.compile(
     r"\b(?:eval\w*|validat\w+|valid|val|test(?:ing)?|inference)\b|评估|验证|测试|推理", re.IGNORECASE
 )
+_TRAINING: Final = re.compile(r"\btrain\w*|训练|微调", re.IGNORECASE)
+# Marks a fact of which several values were listed: they were tried in turn.
+_SEVERAL: Final = "several"
 _LENGTH_LIMITS: Final = (64, 4_000_000)
 _WORD_NUMBERS: Final = {
     "one": 1,
@@ -79,27 +87,41 @@ def _clause(text: str, start: int, end: int) -> str:
 def _settings(prose: Prose) -> Iterator[_Claim]:
     knowledge = _knowledge("settings.yaml")
     claims: dict[str, dict[Value, int]] = {}
+    lowered = prose.text.lower()
     for entry in knowledge["settings"]:
-        for match in _pattern(entry["pattern"]).finditer(prose.text):
+        if not any(word in lowered for word in entry["needs"]):
+            continue
+        for match in islice(_pattern(entry["pattern"]).finditer(prose.text), _MOST_MATCHES):
             value = _value(entry, match)
             if value is None or ("near" in entry and entry["near"] not in prose.sentence(*match.span()).lower()):
                 continue
             denied = _is_denied(prose.text, match)
             if denied and not (entry.get("flips") and isinstance(value, bool)):
                 continue
-            clause = _clause(prose.text, *match.span())
-            if _pattern(knowledge["elsewhere"]).search(clause.replace(match[0], " ")):
+            around = _clause(prose.text, *match.span()).replace(match[0], " ")
+            if _pattern(knowledge["works"]).search(around) or _pattern(knowledge["tried"]).search(around):
                 continue
             fact = entry["fact"]
-            if "eval_fact" in entry and _EVALUATION.search(clause):
+            if "eval_fact" in entry and _is_of_evaluation(prose, match):
                 fact = entry["eval_fact"]
-            claims.setdefault(fact, {}).setdefault(not value if denied else value, match.start())
+            values = claims.setdefault(fact, {})
+            values.setdefault(not value if denied else value, match.start())
+            if "of" in entry and _pattern(knowledge["listed"]).match(prose.text, match.end()):
+                values.setdefault(_SEVERAL, match.start())
     for fact, values in claims.items():
         for value in [value for value in values if (fact, value) in _OVERRULES]:
             values.pop(_OVERRULES[fact, str(value)], None)
         if len(values) == 1:
             value, place = next(iter(values.items()))
             yield _Claim(fact, value, place)
+
+
+def _is_of_evaluation(prose: Prose, match: re.Match[str]) -> bool:
+    """The nearest of training and evaluation in the same sentence up to the match is evaluation."""
+    sentence = prose.sentence(*match.span())
+    near = sentence[: sentence.find(match[0]) + len(match[0])]
+    last = max((found.start() for found in _EVALUATION.finditer(near)), default=-1)
+    return last >= 0 and last > max((found.start() for found in _TRAINING.finditer(near)), default=-1)
 
 
 def _value(entry: dict[str, Any], match: re.Match[str]) -> Value:
@@ -127,9 +149,9 @@ def _is_denied(text: str, match: re.Match[str]) -> bool:
 
 def _cards(prose: Prose) -> Iterator[_Claim]:
     text = prose.text
-    elsewhere = _pattern(_knowledge("settings.yaml")["elsewhere"])
-    names = [name for name in gpu_names.find(text)]
-    failing = [name for name in names if not elsewhere.search(_clause(text, name.start, name.end))] or names
+    works = _pattern(_knowledge("settings.yaml")["works"])
+    names = gpu_names.find(text)[:_MOST_MATCHES]
+    failing = [name for name in names if not works.search(_clause(text, name.start, name.end))] or names
     kinds = {re.sub(r"[^a-z0-9]|nvidia|geforce|tesla|rtx|gtx", "", name.name.lower()).rstrip("s") for name in failing}
     shortest = min(kinds, key=len, default="")
     if failing and (len(kinds) == 1 or all(shortest in kind for kind in kinds)):
@@ -140,26 +162,30 @@ def _cards(prose: Prose) -> Iterator[_Claim]:
             holder = next(name for name in failing if name.memory_bytes)
             yield _Claim("hardware.gpu_total_bytes", holder.memory_bytes, holder.start)
     counts = [(name.how_many, name.start) for name in failing if name.how_many]
-    counts += list(_bare_counts(text, elsewhere))
+    counts += list(_bare_counts(text, works))
     if counts:
         several = [entry for entry in counts if entry[0] > 1] or counts
         value, place = min(several, key=lambda entry: entry[1])
         yield _Claim("hardware.gpu_count", value, place)
 
 
-def _bare_counts(text: str, elsewhere: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    for match in _pattern(_knowledge("settings.yaml")["counts"]).finditer(text):
+def _bare_counts(text: str, works: re.Pattern[str]) -> Iterator[tuple[int, int]]:
+    for match in islice(_pattern(_knowledge("settings.yaml")["counts"]).finditer(text), _MOST_MATCHES):
         digits, word, chinese = match.groups()
         number = int(digits) if digits else _WORD_NUMBERS.get((word or "").lower()) or _CHINESE_NUMBERS.get(chinese)
-        if number and number <= 64 and not elsewhere.search(_clause(text, *match.span())):
+        if _ONE_OF_MANY.search(text[max(match.start() - 6, 0) : match.start()]):
+            continue
+        if number and number <= 64 and not works.search(_clause(text, *match.span())):
             yield number, match.start()
 
 
 def _model(prose: Prose) -> Iterator[_Claim]:
     """The model of the first line that names one; elsewhere the most detailed, where all names agree."""
     text = prose.text
-    elsewhere = _pattern(_knowledge("settings.yaml")["elsewhere"])
-    found = [entry for entry in model_names.find(text) if not elsewhere.search(_clause(text, entry[1], entry[2]))]
+    works = _pattern(_knowledge("settings.yaml")["works"])
+    found = [
+        entry for entry in model_names.find(text)[:_MOST_MATCHES] if not works.search(_clause(text, entry[1], entry[2]))
+    ]
     if not found:
         return
     first_line = text.find("\n", found[0][1])
@@ -175,7 +201,10 @@ def _model(prose: Prose) -> Iterator[_Claim]:
 
 
 def _reports(prose: Prose) -> Iterator[_Claim]:
+    lowered = prose.text.lower()
     for entry in _knowledge("reports.yaml")["reports"]:
+        if not any(word in lowered for word in entry["needs"]):
+            continue
         for source in entry["any"]:
             match = _pattern(source).search(prose.text)
             if match and not ("unless" in entry and _pattern(entry["unless"]).search(prose.sentence(*match.span()))):
@@ -186,13 +215,18 @@ def _reports(prose: Prose) -> Iterator[_Claim]:
 def _phase(prose: Prose) -> Iterator[_Claim]:
     """The phase whose words stand nearest to the failure; where two are named, the rarer one (eval before train)."""
     knowledge = _knowledge("phases.yaml")
-    elsewhere = _pattern(_knowledge("settings.yaml")["elsewhere"])
+    works = _pattern(_knowledge("settings.yaml")["works"])
+    lowered = prose.text.lower()
     for entry in knowledge["phases"]:
+        if not any(word in lowered for word in entry["needs"]):
+            continue
         places = [
             match.start()
             for source in entry["any"]
-            for match in _pattern(source).finditer(prose.text)
-            if not elsewhere.search(_clause(prose.text, *match.span()))
+            for match in islice(_pattern(source).finditer(prose.text), _MOST_MATCHES)
+            if not works.search(
+                prose.sentence(*match.span()) if "contrast" in entry else _clause(prose.text, *match.span())
+            )
         ]
         if places:
             yield _Claim("run.phase", entry["phase"], min(places))

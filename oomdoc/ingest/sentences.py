@@ -6,19 +6,22 @@ from dataclasses import dataclass
 from oomdoc.ingest.document import Document
 
 # A report's prose is short; of a long text only its two ends are read.
-_HEAD, _TAIL = 40_000, 20_000
+_HEAD, _TAIL = 24_000, 12_000
 _LONGEST_LINE = 2_500
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LOG = re.compile(
-    r"^\W{0,3}(?:\d{4}-\d\d-\d\d|\d\d[:/]\d\d|\d{2}-\d{2} |\[\d|\[(?:INFO|WARN|ERROR|rank|DEBUG)|(?:INFO|WARNING|ERROR|DEBUG|WARN|CRITICAL)\b|[WEI]\d{4} "
-    r"|File \"|Traceback|at 0x|frame #|\{['\"]|[│┃|+╭╰╮─═=*#~^-]{3,}|│|\|\s|\d+%\||[-+]{2,}|llm_load|llama_|ggml_|npm|pip |Requirement already)"
+    r"^\W{0,6}(?:\d{4}-\d\d-\d\d|\d\d[:/]\d\d|\d{2}-\d{2} |\[\d|\[(?:INFO|WARN|ERROR|rank|DEBUG)|[WEI]\d{4} "
+    r"|(?:INFO|WARNING|ERROR|DEBUG|WARN|CRITICAL)\b|File \"|Traceback|at 0x|frame #|\{['\"]"
+    r"|[│┃|+╭╰╮─═=*~^-]{3,}|#{5,}|│|\|\s|\d+%\||[-+]{2,}|llm_load|llama_|ggml_|npm|pip |Requirement already)"
 )
 _EXCEPTION = re.compile(r"^\W{0,2}(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)\b\s*:")
 _CODE = re.compile(
-    r"^\s*(?:import |from \w+(?:\.\w+)* import|def |class |return\b|for \w+ in |if .+:$|else:|elif |try:|except|with .+:$|while .+:$|print\(|@\w+|#include|"
-    r"export |sudo |docker |python3? |torchrun |deepspeed |accelerate launch|swift (?:sft|rlhf|pt|infer)|llamafactory-cli|CUDA_VISIBLE|nohup |bash |sh |\$ |>>> |pip3? |conda |curl |git |cd |"
-    r"[\w.\[\]'\"]+ ?[-+*/]?= ?[\w\[({'\"/]|[\w.]+\(.*\)\s*$|\"[\w.]+\"\s*:|[\w-]+: [\w./\[\"'-]+\s*$|[\w./+-]+\s*\\$|[{}\[\]()]+,?$)"
+    r"^\s*(?:import |from \w+(?:\.\w+)* import|def |class |return\b|for \w+ in |if .+:$|else:|elif |try:|except|with .+:$"
+    r"|while .+:$|print\(|@\w+|#include|export |sudo |docker |python3? |torchrun |deepspeed |accelerate launch"
+    r"|swift (?:sft|rlhf|pt|infer)|llamafactory-cli|CUDA_VISIBLE|nohup |bash |sh |\$ |>>> |pip3? |conda |curl |git |cd "
+    r"|[\w.\[\]'\"]+ ?[-+*/]?= ?[\w\[({'\"/]|[\w.]+\(.*\)\s*$|\"[\w.]+\"\s*:|(?!(?i:model|gpus?|device|card|eva|env)\b)[\w-]+: [\w./\[\"'-]+\s*$"
+    r"|[\w./+-]+\s*\\$|[{}\[\]()]+,?$)"
 )
 _FLAGS = re.compile(r"(?:^|\s)--?[a-zA-Z][\w.-]*(?:[ =]|$)")
 _SPLIT = re.compile(r"[。！？!?\n]|\.(?=\s|$)|;|；")

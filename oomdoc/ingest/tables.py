@@ -13,6 +13,7 @@ from typing import Any, Final
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact
 from oomdoc.ingest import gpu_names
+from oomdoc.ingest.digest import digest
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.stated import stated
 
@@ -67,7 +68,7 @@ def read(document: Document) -> list[Fact]:
         _read_npu(document, seen)
     facts = _from_cards(document, seen)
     known = {fact.name for fact in facts}
-    return facts + [fact for fact in _from_lines(document) if fact.name not in known]
+    return facts + [fact for fact in _from_lines(digest(document)) if fact.name not in known]
 
 
 def _matching(document: Document, *needs: str) -> Iterator[tuple[int, str]]:
@@ -87,7 +88,7 @@ def _matching(document: Document, *needs: str) -> Iterator[tuple[int, str]]:
 
 def _read_smi(document: Document, seen: _Seen) -> None:
     current: _Card | None = None
-    for offset, line in _matching(document, "MiB", "GiB /", ":00.0", "|", "│", "║"):
+    for offset, line in _matching(document, "MiB /", "MiB|", "MiB |", "MiB  ", "GiB /", ":00.0 ", "Enabled", "MIG "):
         if match := _NAME.match(line):
             current = _Card(int(match[1]), offset, name=match[2].rstrip(" ."))
             seen.cards[current.index] = current

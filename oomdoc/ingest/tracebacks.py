@@ -177,7 +177,7 @@ def _frame(lines: tuple[Line, ...], index: int) -> Frame | None:
 def _exception(text: str, current: _Open | None, index: int) -> tuple[str, str] | None:
     """The exception line that ends a traceback, or that stands alone."""
     bare = text.lstrip("> `│┃|")
-    if not bare or bare[0].islower() and "." not in bare[:40] and current is None:
+    if not bare or (bare[0].islower() and "." not in bare[:40] and current is None):
         return None
     if match := _EXCEPTION.match(bare):
         if match[2] is None and current is None:

@@ -7,18 +7,25 @@ from typing import Any, Final
 
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact, How
+from oomdoc.ingest.digest import digest
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.stated import stated
 
 _VERSION: Final = r"v?(\d+(?:\.\d+)+(?:\.?(?:dev|post|rc|a|b)\d+)*(?:\+[\w.]+)?)"
 # A comparison ("torch>=2.0", "torch < 2.1") states a need, not what is installed.
 _JOINED: Final = r"(?:\s*==\s*|[ \t]*[:：=][ \t]*|\s+(?:version|版本)?(?:是|为|is)?[ \t:：]*|[`'\"]?[ \t]*\|[ \t]*|-)"
-_MAX_MENTIONS: Final = 400
+_AFTER: Final = rf"[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)"
+_BEFORE = re.compile(r"(?:[\w./-]|build )\Z")
+_MAX_MENTIONS: Final = 100
+_LONGEST_LINE: Final = 1000
+_LONGEST_NAME: Final = 24
+_NUMBER_SOON = re.compile(r"[^\d\n/\\]{0,28}?\d+\.\d")
 _LOCAL_BUILD = re.compile(r"\+cu(\d{2,3})\b")
 
 
 def read(document: Document) -> list[Fact]:
     """Facts `env.*` and `framework.version`, in the order of the text; what was printed for the run comes first."""
+    document = digest(document)
     firm: list[tuple[str, str, int]] = []
     weak: list[tuple[str, str, int]] = []
     for name, value, offset, is_weak in (*_lines(document.text), *_mentions(document.text)):
@@ -38,7 +45,7 @@ def _knowledge() -> dict[str, Any]:
 
 @cache
 def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.MULTILINE)
+    return re.compile(source, re.MULTILINE | re.IGNORECASE if source is _AFTER else re.MULTILINE)
 
 
 def _lines(text: str) -> Iterator[tuple[str, str, int, bool]]:
@@ -66,48 +73,41 @@ def _tidy(name: str, value: str) -> str:
     return value.rstrip(".,;")
 
 
-@cache
-def _mention() -> re.Pattern[str]:
-    words = sorted({*_knowledge()["packages"], *_knowledge()["frameworks"]}, key=len, reverse=True)
-    names = "|".join(re.escape(word).replace(r"\-", "[-_]?").replace(r"\ ", r"[ _]") for word in words)
-    return re.compile(
-        rf"(?<![\w./-])(?<!build )[`*'\"\[]{{0,3}}({names})[`*'\"\]]{{0,3}}{_JOINED}"
-        rf"[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)",
-        re.IGNORECASE,
-    )
-
-
 def _mentions(text: str) -> Iterator[tuple[str, str, int, bool]]:
     """`torch==2.1.0`, "torch 2.1", "| torch | 2.1 |", "- Transformers: 4.36.2", "PyTorch版本：2.1"."""
     knowledge = _knowledge()
-    for offset, near in _near_names(text):
-        low = near.lower()
-        if any(word in low for word in knowledge["works_with"]):
-            continue
-        for match in _mention().finditer(near):
-            word = match[1].lower().replace("_", "-")
-            fact = knowledge["packages"].get(word)
-            if fact is None:
-                fact = "framework.version" if word in knowledge["frameworks"] else None
-            if fact:
-                yield fact, match[2], offset + match.start(1), False
+    lowered = text.lower()
+    if len(lowered) != len(text):  # a letter that changes length in lower case would shift every offset
+        lowered = text
+    for stem, words in _stems().items():
+        place, count = lowered.find(stem), 0
+        while place >= 0 and count < _MAX_MENTIONS:
+            following = place + len(stem)
+            if _NUMBER_SOON.match(lowered, following) and not _BEFORE.search(text, max(place - 8, 0), place):
+                count += 1
+                name = lowered[place : place + _LONGEST_NAME].replace("_", "-")
+                word = next((word for word in words if name.startswith(word)), None)
+                match = _pattern(_AFTER).match(text, place + len(word)) if word else None
+                if word and match and not _works_there(text, place):
+                    fact = knowledge["packages"].get(word) or "framework.version"
+                    yield fact, match[1], place, False
+            place = lowered.find(stem, following)
 
 
-def _near_names(text: str) -> Iterator[tuple[int, str]]:
-    """Lines that name a package and hold a dotted number; progress and loss lines never do."""
-    count, offset = 0, 0
-    hints = _hints()
-    for line in text.split("\n"):
-        if len(line) < 400 and "." in line and count < _MAX_MENTIONS and hints.search(line):
-            count += 1
-            yield offset, line
-        offset += len(line) + 1
+def _works_there(text: str, place: int) -> bool:
+    """The line says that this version is fine: it is not that of the crashed run."""
+    end = text.find("\n", place)
+    line = text[text.rfind("\n", 0, place) + 1 : end if end >= 0 else len(text)][:_LONGEST_LINE].lower()
+    return any(word in line for word in _knowledge()["works_with"])
 
 
 @cache
-def _hints() -> re.Pattern[str]:
-    stems = {re.split(r"[- ]", word)[0] for word in (*_knowledge()["packages"], *_knowledge()["frameworks"])}
-    return re.compile("|".join(sorted(re.escape(stem) for stem in stems)), re.IGNORECASE)
+def _stems() -> dict[str, list[str]]:
+    """Package words, longest first, by what they begin with."""
+    grouped: dict[str, list[str]] = {}
+    for word in sorted({*_knowledge()["packages"], *_knowledge()["frameworks"]}, key=len, reverse=True):
+        grouped.setdefault(re.split(r"[- ]", word)[0], []).append(word)
+    return grouped
 
 
 def _from_builds(facts: list[Fact]) -> list[Fact]:
