@@ -13,9 +13,7 @@ from oomdoc.ingest.syntax.setting import Scalar, Setting, Span, Text, names, sca
 
 CALLS = ("Namespace(", "Arguments(", "Args(", "Config(", "Params(", "Options(", "Wrapper(", "Settings(", "Parameters(")
 CALL_NAME = lazy(r"[A-Za-z_][\w.]*(?:\.<locals>\.\w+)?\Z")
-ASSIGNED = lazy(
-    r"^\s*(?:self\.)?[\w.]+\s*(?::\s*[\w.\[\]]+\s*)?=\s*\Z|\b(?:def|class|import|return|raise)\s+\Z|[\w)\]]\s*\(\Z"
-)
+ASSIGNED = lazy(r"^\s+[\w.]+=\Z|[\w\])][ \t]+=[ \t]*\Z|\b(?:def|class|import|return|raise)[ \t]+\Z|[\w)\]][ \t]*\(\Z")
 DICT_NAME = lazy(
     r"(?i)(?P<name>[\w.\-]*(?:args|arguments?|config(?:uration)?|params|parameters|options|settings|hparams|json|opts?|kwargs|配置|参数))"
     r"[\"'`]?\s*(?:is|are)?\s*[:=：]{0,2}\s*(?P<type>[A-Z]\w*\s*)?\Z"
@@ -165,7 +163,7 @@ def _dicts(text: Text) -> Iterator[Dump]:
             continue
         parsed, end = json_text.parse_at(text.reading(plain_brackets(source, place)), place)
         top = {item.key.partition(".")[0] for item in parsed.settings}
-        if len(top) < 2 or top & METRICS:
+        if len(parsed.settings) < 2 or top & METRICS:
             continue
         name = (named["type"] or named["name"]).strip() if named else "dict"
         settings = tuple(

@@ -1,0 +1,149 @@
+"""A pasted report with everything in it: each region by its reader, prose by none, and quickly."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from oomdoc.ingest.syntax.mixed import find_settings_in_text
+
+REPORT = """\
+# 显存溢出 😀
+
+我用两张卡训练，per_device_train_batch_size 是 1，还是 OOM。
+
+```yaml
+### model
+model_name_or_path: org/m
+quantization_bit: 4
+```
+
+配置：
+
+### method
+finetuning_type: lora
+cutoff_len: 2048
+
+zero3.json里面写的是：
+{
+  "zero_optimization": {
+    "stage": 3
+  },
+  "bf16": {"enabled": "auto"}
+}
+
+```python
+args = TrainingArguments(bf16=True, per_device_eval_batch_size=8)
+```
+
+  ```bash
+  export MAX_PIXELS=1003520
+  args=(--lora_rank 8)
+  swift sft --model m "${args[@]}" \\
+      --max_length 4096
+  ```
+
+[INFO] args: Namespace(gradient_checkpointing=True, max_length=None)
+{'loss': 2.2, 'lr': 1e-4, 'epoch': 0.1}
+然后加了一句os.environ['CUDA_VISIBLE_DEVICES'] = '0'，还是报错
+torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 19.53 GiB.
+"""
+
+
+def test_every_region_is_read_by_its_reader_with_true_lines_and_places() -> None:
+    parsed = find_settings_in_text(REPORT, "report.md")
+    found = {(setting.kind, setting.key): setting for setting in parsed.settings}
+    assert {place: setting.value for place, setting in found.items()} == {
+        ("yaml", "model_name_or_path"): "org/m",
+        ("yaml", "quantization_bit"): 4,
+        ("yaml", "finetuning_type"): "lora",
+        ("yaml", "cutoff_len"): 2048,
+        ("json", "zero_optimization.stage"): 3,
+        ("json", "bf16.enabled"): "auto",
+        ("python-call", "TrainingArguments.bf16"): True,
+        ("python-call", "TrainingArguments.per_device_eval_batch_size"): 8,
+        ("env", "MAX_PIXELS"): 1003520,
+        ("assignment", "args"): ("--lora_rank", "8"),
+        ("flag", "model"): "m",
+        ("flag", "lora_rank"): 8,
+        ("flag", "max_length"): 4096,
+        ("dump", "gradient_checkpointing"): True,
+        ("dump", "max_length"): None,
+        ("env", "CUDA_VISIBLE_DEVICES"): "0",
+    }
+    lines = REPORT.split("\n")
+    for setting in parsed.settings:
+        assert setting.value_span is not None
+        assert setting.key_span is not None
+        assert REPORT[slice(*setting.value_span)] == setting.raw
+        assert setting.key.rpartition(".")[2] in lines[setting.line - 1]
+    (command,) = parsed.commands
+    assert (command.words, set(command.env)) == (("swift", "sft"), {"MAX_PIXELS"})
+    assert not parsed.problems
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I set the batch size to 4: it fails.\nExpected: it works\nnote: this is prose\n",
+        "OS: Ubuntu\nPython: 3.10\nGPU: A100\n",
+        "loader_init: allocating memory for the first time\nloader_init: picking the default device now please\n",
+        "train_loss: 0.31\neval_loss: 0.35\n",
+        'Traceback (most recent call last):\n  File "t.py", line 3, in f\n    m = A.from_pretrained(x, map="auto")\n',
+        "| GPU  Name  | Memory-Usage |\n| N/A   40C  |  100MiB / 200MiB |\n",
+        '{"loss": 0.1, "epoch": 1}\n{"loss": 0.2, "epoch": 2}\n',
+        "max_length: is what I changed\n",
+        "a {b: c} sentence with $VAR, `code` and -- dashes --\n",
+    ],
+)
+def test_prose_logs_and_tracebacks_give_nothing(text: str) -> None:
+    assert find_settings_in_text(text, "x").settings == ()
+
+
+def test_an_unfenced_block_goes_on_over_comments_and_blank_lines_but_not_into_prose() -> None:
+    text = "### model\nmodel_name: m\n\n### train\n# c\nlearning_rate: 1.0e-4\nlora_target:\n  - q\n  - v\n"
+    text += "\nThis fails: always\n"
+    found = {setting.key: setting.value for setting in find_settings_in_text(text, "x").settings}
+    assert found == {
+        "model_name": "m", "learning_rate": 1e-4, "lora_target.0": "q", "lora_target.1": "v", "lora_target": ("q", "v"),
+    }  # fmt: skip
+
+
+def test_a_command_is_not_read_twice() -> None:
+    text = "```\npython t.py --config {'a': 1, 'b': 2} --x 1\n```\n"
+    assert [setting.key for setting in find_settings_in_text(text, "x").settings] == ["config", "x"]
+
+
+def log_without_settings() -> str:
+    rows = (
+        "Traceback (most recent call last):",
+        '  File "/root/c/lib/python3.10/site-packages/torch/nn/modules/module.py", line 1501, in _call_impl',
+        "    return forward_call(*args, **kwargs)",
+        "{'loss': 2.28, 'grad_norm': 4.05, 'learning_rate': 9.944e-05, 'epoch': 0.11}",
+        " 13%|████      | 6/45 [01:13<08:12, 12.63s/it]",
+        "[INFO|trainer.py:1786] 2024-01-01 12:00:00,000 >> ***** Running training *****",
+    )
+    return "\n".join(rows * 480)[:200_000]
+
+
+def test_a_log_without_settings_is_over_in_ten_milliseconds() -> None:
+    text = log_without_settings()
+    find_settings_in_text(text, "warm.log")
+    times = []
+    for _ in range(5):
+        started = time.process_time()
+        assert find_settings_in_text(text, "train.log").settings == ()
+        times.append(time.process_time() - started)
+    assert min(times) < 0.010 * 3  # three times the budget: shared machines differ, the shape of the curve does not
+
+
+def test_tree_sitter_and_yaml_are_imported_only_when_something_is_found() -> None:
+    code = (
+        "import sys; from oomdoc.ingest.syntax.mixed import find_settings_in_text as f;"
+        "f('x' * 1000 + ' RuntimeError: no', 'a');"
+        "print([m for m in ('tree_sitter', 'yaml', 'tomllib') if m in sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
