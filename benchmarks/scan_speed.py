@@ -43,8 +43,8 @@ def generate(path: Path, mebibytes: int) -> None:
         for rank in (3, *(rank for rank in range(RANKS) if rank != 3)):
             stack = ["Traceback (most recent call last):", '  File "/w/train.py", line 10, in <module>', "    main()"]
             stack.append(
-                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 674.00 MiB. GPU 0 has a total capacity of "
-                "79.14 GiB of which 100.75 MiB is free. Of the allocated memory 78.18 GiB is allocated by PyTorch, and "
+                "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 674.00 MiB. GPU 0 has a total "
+                "capacity of 79.14 GiB of which 100.75 MiB is free. Of the allocated memory 78.18 GiB is allocated by PyTorch, and "
                 "69.36 MiB is reserved by PyTorch but unallocated."
             )
             file.write("".join(f"[rank{rank}]: {line}\n" for line in stack).encode())

@@ -59,9 +59,9 @@ def _of_stream(document: Document, stream: Document) -> list[Sighting]:
 def _sighting(document: Document, stream: Document, found: Found, traces: Sequence[Traceback]) -> Sighting:
     line = stream.at(found.start)
     end = stream.at(max(found.end - 1, found.start)).number
-    trace = _trace(traces, line.number, end)
+    trace = _trace(traces, line.number, end) or _only_cut(traces)
     judgement = Judgement()
-    if found.template.kind not in {"report", "told"}:
+    if found.template.kind != "report":
         judgement = phases.judge(document, trace, line.number)
     figures = dict(found.figures)
     rank = line.rank if line.rank is not None else _whole(figures.get("rank"))
@@ -96,6 +96,12 @@ def _trace(traces: Sequence[Traceback], line: int, end: int) -> Traceback | None
     inside = [trace for trace in around if line <= trace.end_line]
     chosen = inside or around
     return min(chosen, key=lambda trace: (abs(trace.end_line - line), trace.start_line)) if chosen else None
+
+
+def _only_cut(traces: Sequence[Traceback]) -> Traceback | None:
+    """The one traceback of a text, where its last line was cut off: people move the message into the title."""
+    whole = [trace for trace in traces if trace.frames]
+    return whole[0] if len(whole) == 1 and whole[0].exception is None else None
 
 
 @cache
@@ -161,13 +167,7 @@ def _follows(one: Sighting, earlier: Sequence[Sighting], everything: Sequence[Si
             return True
         if one.chained and any(other.kind == "lookalike" for other in same):
             return True
-        return _bare(event) and any(
-            other.event.fatal
-            and other.event.kind == "oom"
-            and not _bare(other.event)
-            and other.event.memory == event.memory
-            for other in everything
-        )
+        return any(_quotes(event, other.event) for other in everything)
     if event.kind in {"lookalike", "wrapper"}:
         return any(other.kind == "oom" for other in before) or (
             event.kind == "wrapper" and any(other.kind == "wrapper" for other in before)
@@ -175,9 +175,13 @@ def _follows(one: Sighting, earlier: Sequence[Sighting], everything: Sequence[Si
     return False
 
 
-def _bare(event: Event) -> bool:
-    """A title or a quotation of the message: no figures, no traceback, no rank."""
-    return not event.figures and not event.frames and event.rank is None
+def _quotes(event: Event, fuller: Event) -> bool:
+    """Whether an event is a title or a quotation of the message of another: nothing of its own, and less told."""
+    if not fuller.fatal or fuller.kind != "oom" or fuller.memory != event.memory or event.rank is not None:
+        return False
+    if event.frames or not event.figures.items() <= fuller.figures.items():
+        return False
+    return len(fuller.figures) > len(event.figures) or bool(fuller.frames)
 
 
 def decisive(found: Sequence[Sighting]) -> Sighting | None:
@@ -200,8 +204,6 @@ def facts_of(found: Sequence[Sighting]) -> list[Fact]:
     for name, value in chosen.event.figures.items():
         if term(f"oom.{name}"):
             out.append(_fact(chosen, f"oom.{name}", value, chosen.tolerance.get(name)))
-    if chosen.event.kind == "told":
-        return out
     place = chosen.judgement
     for name, said in (
         ("oom.rank", chosen.event.rank),

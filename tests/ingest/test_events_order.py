@@ -14,7 +14,7 @@ def message(device: int, tried: str = "674.00 MiB") -> str:
         f"torch.OutOfMemoryError: CUDA out of memory. Tried to allocate {tried}. GPU {device} has a total capacity of "
         "79.14 GiB of which 100.75 MiB is free. Including non-PyTorch memory, this process has 79.03 GiB memory in "
         "use. Of the allocated memory 78.18 GiB is allocated by PyTorch, and 69.36 MiB is reserved by PyTorch but "
-        "unallocated. If reserved but unallocated memory is large try setting PYTORCH_ALLOC_CONF=expandable_segments:True."
+        "unallocated. If reserved but unallocated memory is large try setting PYTORCH_ALLOC_CONF=<...>."
     )
 
 
@@ -78,6 +78,13 @@ def test_a_raised_message_stays_fatal_after_a_retry() -> None:
 def test_a_title_does_not_hide_the_message_with_figures() -> None:
     case = read_text(f"RuntimeError: CUDA out of memory.\n\nI train a model and get\n\n{message(1)}\n")
     assert case.value("oom.tried_to_allocate_bytes") == 674 * MIB
+
+
+def test_a_title_does_not_hide_the_traceback() -> None:
+    raised = "\n".join(line.removeprefix("[rank0]: ") for line in trace(0, message(0)))
+    case = read_text(f"{message(0)}\n\nMy run fails:\n\n{raised}\n")
+    assert [(bool(event.frames), event.consequence) for event in case.events] == [(False, True), (True, False)]
+    assert case.fact("oom.tried_to_allocate_bytes").source.line == 8  # type: ignore[union-attr]
 
 
 def test_facts_say_line_quote_and_rounding() -> None:

@@ -15,8 +15,8 @@ from oomdoc.ingest.scan import Scanned, scan, scan_file
 STEP = "[rank{rank}]: {{'loss': 1.25, 'learning_rate': 1e-05, 'memory(GiB)': {memory:.2f}, 'step': {step}}}\n"
 MESSAGE = (
     "[rank{rank}]: torch.OutOfMemoryError: CUDA out of memory. Tried to allocate {tried}.00 MiB. GPU {rank} has a "
-    "total capacity of 79.14 GiB of which 100.75 MiB is free. Of the allocated memory 78.18 GiB is allocated by PyTorch, "
-    "and 69.36 MiB is reserved by PyTorch but unallocated.\n"
+    "total capacity of 79.14 GiB of which 100.75 MiB is free. Of the allocated memory 78.18 GiB is allocated by "
+    "PyTorch, and 69.36 MiB is reserved by PyTorch but unallocated.\n"
 )
 
 
