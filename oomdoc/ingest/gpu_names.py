@@ -10,27 +10,36 @@ from typing import Any, Final, NamedTuple
 from oomdoc.facts import base
 
 _NUMBERS: Final = {
-    "one": 1, "single": 1, "two": 2, "dual": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10,
-
-        "sixteen": 16,
-        "一": 1,
-        "单": 1,
-        "两": 2,
-        "二": 2,
-        "双": 2,
-        "三": 3,
-        "四": 4,
-        "五": 5,
-        "六": 6,
-        "七": 7,
-        "八": 8
-    ,
-    "十": 10, "十六": 16,
+    "one": 1,
+    "single": 1,
+    "two": 2,
+    "dual": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "eight": 8,
+    "ten": 10,
+    "sixteen": 16,
+    "一": 1,
+    "单": 1,
+    "两": 2,
+    "二": 2,
+    "双": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "十": 10,
+    "十六": 16,
 }
 _WORDS = "|".join(sorted(_NUMBERS, key=len, reverse=True))
 _UNIT = r"(?:GiB|GB|Gb|gb|G|g)(?![A-Za-z0-9])"
 _SIZE_AFTER = re.compile(
-    rf"^(?:s\b)?[ \-_(（,，/]{{0,3}}(?:每[张卡块]|显存|的|with|has|each|card|显卡|gpu)?[ (（]{{0,2}}(\d{{1,3}})[ -]?{_UNIT}",
+    r"^(?:s\b)?[ \-_(（,，/]{0,3}(?:(?:GPU)?[（(,，]每[张卡块]|每[张卡块]|显存|的|with|has|each|card|显卡|gpu)?"
+    rf"(?:显存)?[ (（]{{0,2}}(\d{{1,3}})[ -]?{_UNIT}",
     re.IGNORECASE,
 )
 _SIZE_BEFORE = re.compile(r"(?<![\d.])(\d{1,3})[ -]?(?:GiB|GB|Gb|gb|G|g)(?:显存)?[ -]?(?:VRAM )?的?\s?$")

@@ -15,7 +15,8 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     knowledge = base.section("phrases")["models.yaml"]
     families = "|".join(sorted((re.escape(name) for name in knowledge["families"]), key=len, reverse=True))
     alone = "|".join(knowledge["alone"])
-    hub = re.compile(rf"(?<![\w./:-])([A-Za-z][\w-]{{1,38}}/[\w.-]*(?i:{families})[\w.-]*?\d[\w.-]*)(?<![.-])(?![\w/])")
+    named = rf"[\w.-]*(?i:{families})[\w.-]*?\d[\w.-]*"
+    hub = re.compile(rf"(?<![\w./:-])([A-Za-z][\w-]{{1,38}}/{named})(?<![.-])(?![\w/])")
     bare = re.compile(rf"{_BORDER}(?:(?i:{families})(?:{knowledge['tail']})|(?i:{alone})){_END}")
     return hub, bare
 

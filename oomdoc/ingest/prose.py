@@ -61,7 +61,12 @@ def read(document: Document) -> list[Fact]:
     prose = human(document)
     if prose.text:
         claims = [*_settings(prose), *_cards(prose), *_model(prose), *_reports(prose), *_phase(prose)]
-        facts += [stated(document, claim.name, claim.value, prose.offset_of(claim.place), How.TOLD) for claim in claims]
+        printed_already = {(fact.name, fact.value) for fact in facts}
+        facts += [
+            stated(document, claim.name, claim.value, prose.offset_of(claim.place), How.TOLD)
+            for claim in claims
+            if (claim.name, claim.value) not in printed_already
+        ]
     known = {fact.name for fact in facts}
     return facts + [fact for fact in _anywhere(document) if fact.name not in known]
 
