@@ -22,7 +22,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def find(text: str) -> list[tuple[str, int, int]]:
-    """(name, start, end) of every model named in a text; what is only a family, without size or version, is left out."""
+    """(name, start, end) of every model named in a text; a bare family is left out."""
     hub, bare = _patterns()
     found = [(match[1], match.start(1), match.end(1)) for match in hub.finditer(text)]
     taken = [(start, end) for _, start, end in found]

@@ -104,7 +104,8 @@ def _settings(prose: Prose) -> Iterator[_Claim]:
             if denied and not (entry.get("flips") and isinstance(value, bool)):
                 continue
             around = _clause(prose.text, *match.span()).replace(match[0], " ")
-            if _pattern(knowledge["works"]).search(around) or _pattern(knowledge["tried"]).search(around):
+            refuted = ("works", "tried", "bounds") if "of" in entry else ("works", "tried")
+            if any(_pattern(knowledge[words]).search(around) for words in refuted):
                 continue
             fact = entry["fact"]
             if "eval_fact" in entry and _is_of_evaluation(prose, match):

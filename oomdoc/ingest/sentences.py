@@ -18,7 +18,8 @@ _LOG = re.compile(
 _EXCEPTION = re.compile(r"^\W{0,2}(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)\b\s*:")
 _CODE = re.compile(
     r"^\s*(?:import |from \w+(?:\.\w+)* import|def |class |return\b|for \w+ in |if .+:$|else:|elif |try:|except"
-    r"|with .+:$|while .+:$|print\(|@\w+|#include|export |sudo |docker |python3? |torchrun |deepspeed |accelerate launch"
+    r"|with .+:$|while .+:$|print\(|@\w+|#include|export |sudo |docker |python3? |torchrun |deepspeed "
+    r"|accelerate launch"
     r"|swift (?:sft|rlhf|pt|infer)|llamafactory-cli|CUDA_VISIBLE|nohup |bash |sh |\$ |>>> |pip3? |conda |curl |git |cd "
     r"|[\w.\[\]'\"]+ ?[-+*/]?= ?[\w\[({'\"/]|[\w.]+\(.*\)\s*$|\"[\w.]+\"\s*:"
     r"|(?!(?i:model|gpus?|device|card|eva|env)\b)[\w-]+: [\w./\[\"'-]+\s*$"

@@ -17,7 +17,8 @@ _JOINED: Final = r"(?:\s*==\s*|[ \t]*[:：=][ \t]*|\s+(?:version|版本)?(?:是|
 _AFTER: Final = rf"[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)"
 _BEFORE = re.compile(r"(?:[\w./-]|build )\Z")
 _MAX_MENTIONS: Final = 100
-_LONGEST_LINE: Final = 1000
+# A remark about a version stands this close to it.
+_REMARK: Final = 48
 _LONGEST_NAME: Final = 24
 _NUMBER_SOON = re.compile(r"[^\d\n/\\]{0,28}?\d+\.\d")
 _LOCAL_BUILD = re.compile(r"\+cu(\d{2,3})\b")
@@ -95,9 +96,10 @@ def _mentions(text: str) -> Iterator[tuple[str, str, int, bool]]:
 
 
 def _works_there(text: str, place: int) -> bool:
-    """The line says that this version is fine: it is not that of the crashed run."""
+    """It is said that this version is fine: it is not that of the crashed run."""
     end = text.find("\n", place)
-    line = text[text.rfind("\n", 0, place) + 1 : end if end >= 0 else len(text)][:_LONGEST_LINE].lower()
+    start = max(text.rfind("\n", 0, place) + 1, place - _REMARK)
+    line = text[start : min(end if end >= 0 else len(text), place + _REMARK)].lower()
     return any(word in line for word in _knowledge()["works_with"])
 
 

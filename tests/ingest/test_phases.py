@@ -25,17 +25,55 @@ TRAIN = (f"{SITE}/transformers/trainer.py", "_inner_training_loop", "tr_loss_ste
     ("frames", "phase", "subphase", "module"),
     [
         ([(f"{SITE}/torch/_tensor.py", "backward", "torch.autograd.backward(")], "train", "backward", None),
-        ([(f"{SITE}/torch/optim/adamw.py", "_init_group", "torch.zeros_like(p)")], "train", "optimizer_step", "optimizer"),
-        ([(f"{SITE}/transformers/trainer.py", "evaluation_loop", "logits = self.gather_function((logits))")], "eval", "gather", "gather_outputs"),
-        ([(f"{SITE}/transformers/trainer.py", "_save_checkpoint", "self.save_model(")], "save", None, "checkpoint_save"),
-        ([(f"{SITE}/transformers/trainer.py", "_load_optimizer_and_scheduler", "torch.load(")], "resume", None, "checkpoint_load"),
+        (
+            [(f"{SITE}/torch/optim/adamw.py", "_init_group", "torch.zeros_like(p)")],
+            "train",
+            "optimizer_step",
+            "optimizer",
+        ),
+        (
+            [(f"{SITE}/transformers/trainer.py", "evaluation_loop", "logits = self.gather_function((logits))")],
+            "eval",
+            "gather",
+            "gather_outputs",
+        ),
+        (
+            [(f"{SITE}/transformers/trainer.py", "_save_checkpoint", "self.save_model(")],
+            "save",
+            None,
+            "checkpoint_save",
+        ),
+        (
+            [(f"{SITE}/transformers/trainer.py", "_load_optimizer_and_scheduler", "torch.load(")],
+            "resume",
+            None,
+            "checkpoint_load",
+        ),
         ([("run.py", "main", "AutoModel.from_pretrained(path)")], "load", None, "weights_load"),
-        ([("run.py", "main", "x = 1"), (f"{SITE}/vllm/worker/worker.py", "determine_num_available_blocks", "self.model_runner.profile_run()")], "init", None, "kv_cache"),
-        ([(f"{SITE}/torch/nn/parallel/distributed.py", "__init__", "self._ddp_init_helper(")], "init", None, "ddp_init"),
-        ([(f"{SITE}/deepspeed/runtime/zero/stage3.py", "step", "self._optimizer_step(i)")], "train", "optimizer_step", "optimizer"),
+        (
+            [
+                ("run.py", "main", "x = 1"),
+                (f"{SITE}/vllm/worker/worker.py", "determine_num_available_blocks", "self.model_runner.profile_run()"),
+            ],
+            "init",
+            None,
+            "kv_cache",
+        ),
+        (
+            [(f"{SITE}/torch/nn/parallel/distributed.py", "__init__", "self._ddp_init_helper(")],
+            "init",
+            None,
+            "ddp_init",
+        ),
+        (
+            [(f"{SITE}/deepspeed/runtime/zero/stage3.py", "step", "self._optimizer_step(i)")],
+            "train",
+            "optimizer_step",
+            "optimizer",
+        ),
         ([("train.py", "validate", "out = net(x)")], "eval", None, None),
     ],
-)  # fmt: skip
+)
 def test_frames_tell_phase_part_and_module(
     frames: list[tuple[str, str, str]], phase: str, subphase: str | None, module: str | None
 ) -> None:
@@ -94,7 +132,10 @@ def test_nothing_done_is_a_first_step_that_failed() -> None:
 
 
 def test_bars_of_loading_and_mapping_are_no_steps() -> None:
-    text = "Loading checkpoint shards: 10%|# | 1/9 [00:01<00:08, 1.0s/it]\nMap: 20%|## | 200/1000 [00:01<00:04, 200 examples/s]"
+    text = (
+        "Loading checkpoint shards: 10%|# | 1/9 [00:01<00:08, 1.0s/it]\n"
+        "Map: 20%|## | 200/1000 [00:01<00:04, 200 examples/s]"
+    )
     assert progress(text) == {}
 
 

@@ -66,17 +66,31 @@ def test_a_card_is_known_by_any_spelling() -> None:
 @pytest.mark.parametrize(
     ("text", "facts"),
     [
-        ("I fine-tune with LoRA on 2 GPUs, batch size 4 and bf16.", {"train.method": "lora", "hardware.gpu_count": 2, "train.per_device_batch_size": 4, "train.precision": "bfloat16"}),
-        ("用 zero3 做全参微调，开了梯度检查点", {"parallel.zero_stage": 3, "train.method": "full", "train.gradient_checkpointing": True}),
+        (
+            "I fine-tune with LoRA on 2 GPUs, batch size 4 and bf16.",
+            {
+                "train.method": "lora",
+                "hardware.gpu_count": 2,
+                "train.per_device_batch_size": 4,
+                "train.precision": "bfloat16",
+            },
+        ),
+        (
+            "用 zero3 做全参微调，开了梯度检查点",
+            {"parallel.zero_stage": 3, "train.method": "full", "train.gradient_checkpointing": True},
+        ),
         ("QLoRA, not plain lora", {"train.method": "qlora"}),
         ("we train without gradient checkpointing", {"train.gradient_checkpointing": False}),
         ("没有开启gradient checkpointing", {"train.gradient_checkpointing": False}),
         ("lora rank 16 and cutoff_len = 8000", {"lora.rank": 16, "train.max_length": 8000}),
         ("The context length is 32k here", {"train.max_length": 32768}),
         ("the machine has 64GB of RAM", {"hardware.host_total_bytes": 64 * GIB}),
-        ("In training, batch_size of 8 fits. In evaluation, batch_size of 4 ends in OOM", {"train.per_device_batch_size": 8, "eval.per_device_batch_size": 4}),
+        (
+            "In training, batch_size of 8 fits. In evaluation, batch_size of 4 ends in OOM",
+            {"train.per_device_batch_size": 8, "eval.per_device_batch_size": 4},
+        ),
     ],
-)  # fmt: skip
+)
 def test_settings_in_prose(text: str, facts: dict[str, object]) -> None:
     found = told(text)
     assert {name: found.get(name) for name in facts} == facts
