@@ -18,6 +18,10 @@ __all__ = ["Found", "Template", "anchors", "check", "find_messages"]
 _BEFORE, _AFTER = 60, 1200
 # No message is longer; also what a pattern may need before its anchor.
 _LONGEST, _LEAD, _LEAD_OVER_LINES = 6000, 400, 4200
+# One search serves all anchors in its window, so that a text of nothing but anchors stays linear.
+_WINDOW = 30_000
+# A pattern that spans lines costs a millisecond where it fails; no log has so many tables.
+_TRIALS_OVER_LINES = 200
 _SAME_BREATH = 200
 
 
@@ -64,29 +68,44 @@ def find_messages(text: str) -> list[Found]:
 
 
 def _hits(flat: str, entry: Entry, needs: Needs, taken: Sequence[tuple[int, int]]) -> Iterator[_Hit]:
+    """Matches of one pattern that hold its anchor, left to right."""
     matcher: re.Pattern[str] | None = None
-    pattern = needs.pattern
     refused = entry.raw.get("unless", ())
-    lead = _LEAD_OVER_LINES if ":lines}" in pattern else _LEAD
-    done = 0
+    over_lines = ":lines}" in needs.pattern
+    trials = _TRIALS_OVER_LINES if over_lines else sys.maxsize
+    lead = _lead(needs, over_lines=over_lines)
+    done = nothing_before = 0
     for place in _places(flat, needs.anchor):
-        if place < done or _covered(taken, place):
+        if place < max(done, nothing_before) or _covered(taken, place):
             continue
-        matcher = matcher or compile_pattern(pattern)
+        if (trials := trials - 1) < 0:
+            return
+        matcher = matcher or compile_pattern(needs.pattern)
         match = matcher.match(flat, place, place + _LONGEST)
-        begin = max(done, place - lead)
-        while match is None and begin <= place:
-            found = matcher.search(flat, begin, place + _LONGEST)
-            if found is None or found.start() > place:
-                break
-            if found.end() > place:
-                match = found
-            begin = found.start() + 1
-        if match is not None:
+        if match is None and lead is not None:
+            begin = max(done, flat.rfind("\n", 0, place) + 1 if lead == 0 else place - lead)
+            if lead == 0:
+                match = matcher.match(flat, begin, place + _LONGEST)
+            else:
+                match = matcher.search(flat, begin, place + _WINDOW)
+                while match is not None and match.end() <= place:
+                    match = matcher.search(flat, match.end(), place + _WINDOW)
+                nothing_before = match.start() if match else place + _WINDOW - _LONGEST
+        if match is not None and match.start() <= place < match.end():
             done = match.end()
             near = " ".join(flat[max(0, match.start() - 12) : match.end() + 12].split())
             if not any(word in near for word in refused):
-                yield _Hit(entry, pattern, match)
+                yield _Hit(entry, needs.pattern, match)
+
+
+def _lead(needs: Needs, *, over_lines: bool) -> int | None:
+    """How far before its anchor a pattern may start: None where the anchor begins it, 0 where a line does."""
+    written = " ".join(flatten(needs.pattern).split())
+    if written.startswith(needs.anchor):
+        return None
+    if written.startswith("^") and written[1:].lstrip().startswith(needs.anchor):
+        return 0
+    return _LEAD_OVER_LINES if over_lines else _LEAD
 
 
 def _covered(taken: Sequence[tuple[int, int]], place: int) -> bool:
