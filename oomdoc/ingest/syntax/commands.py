@@ -212,6 +212,8 @@ def _continued(text: str, line_end: int) -> int:
 def _sentence(text: str, match: re.Match[str], region: Region) -> bool:
     """A program named in a sentence or a traceback, not a command: nothing follows it that a person would type."""
     before = text[match.start() - 1 : match.start()]
+    if text[match.start() - 2 : match.start()] == "](":
+        return True  # the target of a Markdown link
     if before in {"`", '"', "'", "“"}:
         return False
     rest = text[match.start("program") : region.end]

@@ -1,6 +1,7 @@
 """JSON with comments, trailing commas and single quotes forgiven: a scanner that keeps spans and never recurses."""
 
 import json
+import math
 import re
 from dataclasses import dataclass, field
 
@@ -10,7 +11,8 @@ from oomdoc.ingest.syntax.setting import Parsed, Problem, Setting, Text, scalar
 LIMIT = 200_000  # settings kept; a configuration has hundreds, a data set of 50 MB has millions
 DEPTH = 200
 NUMBER = lazy(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-SPECIALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+SPECIALS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None, "NaN": math.nan}
+SPECIALS |= {"Infinity": math.inf, "-Infinity": -math.inf}
 TOKEN = lazy(
     r"""(?P<blank>[ \t\r\n,\ufeff]+|//[^\n]*|\#[^\n]*|/\*.*?(?:\*/|\Z))
       | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<colon>:)

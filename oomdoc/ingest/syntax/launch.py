@@ -300,9 +300,10 @@ class Builder:
         value = word.text if word.quoted else scalar(word.text)
         line = self.text.line(start)
         scope = f"{self.index}/{owner}"
-        raw = self.text.text[start:end]
+        raw = self.text.text[start:end] if word.placed else word.text
+        span = word.span if word.placed else None
         return Setting(
-            word.text, raw, value, self.text.file, line, None, word.span, "positional", scope=scope, note=word.note
+            word.text, raw, value, self.text.file, line, None, span, "positional", scope=scope, note=word.note
         )
 
     def _flag(self, owner: str, word: Word, values: list[Word]) -> None:
@@ -327,7 +328,7 @@ def base_name(program: str) -> str:
 def flag(text: Text, word: Word, values: Sequence[Word], scope: str) -> Setting:
     """A flag with the words behind it, or its `=value`; True where it stands alone."""
     start, end = word.span
-    written = text.text[start:end]
+    written = text.text[start:end] if word.placed else ""
     name, equals, rest = word.text.partition("=")
     key = name.lstrip("-")
     line = text.line(start)
@@ -344,8 +345,12 @@ def flag(text: Text, word: Word, values: Sequence[Word], scope: str) -> Setting:
     if not values:
         return Setting(key, "", True, text.file, line, key_span, None, "flag", scope=scope, note=note)
     first, last = values[0].span, values[-1].span
-    ordered = first[0] <= last[0] and all(a.span[1] <= b.span[0] for a, b in pairwise(values))
-    value_span = (first[0], last[1]) if (ordered and end <= first[0]) or len(values) == 1 else None
+    ordered = (
+        all(item.placed for item in values)
+        and first[0] <= last[0]
+        and all(a.span[1] <= b.span[0] for a, b in pairwise(values))
+    )
+    value_span = (first[0], last[1]) if ordered and (end <= first[0] or len(values) == 1) else None
     parsed = tuple(item.text if item.quoted and len(values) > 1 else scalar(item.text) for item in values)
     raw = text.text[slice(*value_span)] if value_span else " ".join(item.text for item in values)
     value = parsed[0] if len(parsed) == 1 else parsed
@@ -355,7 +360,7 @@ def flag(text: Text, word: Word, values: Sequence[Word], scope: str) -> Setting:
 def assignment(text: Text, word: Word, kind: Kind, scope: str | None, note: str | None) -> Setting:
     """`NAME=value` as one word: an environment prefix, a shell variable or an override; `~name` removes."""
     start, end = word.span
-    written = text.text[start:end]
+    written = text.text[start:end] if word.placed else ""
     name, equals, rest = word.text.partition("=")
     key = name.lstrip("+~")
     at = written.find(key)

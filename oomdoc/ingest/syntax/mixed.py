@@ -5,6 +5,7 @@ Finds the regions and hands them to their readers. Prose must not become setting
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.repr_text import Pair
@@ -77,7 +78,11 @@ def _fenced(content: str, file_name: str, language: str) -> Parsed:
             return _plain(content, file_name)
     if syntax == "python" and ("Traceback (most recent" in content or '  File "' in content):
         return _plain(content, file_name)
+    if syntax == "jsonl":
+        return Parsed("text")
     parsed = detect.parse(content, file_name, syntax)
+    if syntax == "python":  # a snippet need not parse, and that is nobody's fault
+        parsed = replace(parsed, problems=())
     if syntax in {"json", "yaml", "toml", "python"} and not parsed.settings and parsed.problems:
         return _plain(content, file_name)
     return parsed

@@ -15,6 +15,7 @@ from oomdoc.ingest.syntax.setting import Command, Kind, Origin, Parsed, Problem,
 LIMIT = 2_000_000
 NEWLINE = lazy(r"\r\n|\r|\n")
 BLANKED = lazy(r"(?m)^(?P<indent>[ \t]*)(?P<rest>(?:print[ \t]+[^(=\n\r.,\[][^\n\r]*|[!%][^\n\r]*))")
+INDENTED = lazy(r"(?:[ \t]*(?:#[^\n]*)?\r?\n)*[ \t]+[^\s#]")
 PARSERS = frozenset({"add_argument", "add_arg", "option", "argument", "Option", "Argument"})
 FIELDS = frozenset({"field", "Field", "Option", "Argument"})
 DEFINES = lazy(r"(?:DEFINE|define)_\w+\Z")
@@ -30,6 +31,10 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
         return Parsed("python", problems=(Problem(1, f"a file of {len(text)} characters was not read"),))
     if text[:1] == "\ufeff":
         return shift(parse(text[1:], file_name), 1, 0)
+    if text[:1] in {" ", "\t"} or INDENTED.match(text):
+        wrapped = parse(f"if 1:\n{text}", file_name)  # a snippet cut out of a function
+        if not wrapped.problems:
+            return shift(wrapped, -6, -1)
     problems: list[Problem] = []
     try:
         tree = _tree(text)

@@ -9,6 +9,7 @@ from typing import Any
 
 from oomdoc.ingest.syntax import continuation
 from oomdoc.ingest.syntax.launch import SHELLS, Builder, assignment, is_flag
+from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Command, Lost, Parsed, Problem, Setting, Text, names, shift
 from oomdoc.ingest.syntax.shell_words import DEPTH, Evaluator, Node, Variables, Word
 
@@ -18,6 +19,7 @@ ARGUMENTS = names(
     "simple_expansion arithmetic_expansion command_substitution process_substitution "
     "brace_expression regex test_operator"
 )
+ELISION = lazy(r"(?:#\s*)?(?:\[?\.{3,}\]?|…+)\s*\\?\Z")
 BRANCHES = {
     "if_statement": "in a branch",
     "case_statement": "in a branch",
@@ -147,6 +149,9 @@ class _Reader:
             self.settings.append(setting)
 
     def _lost(self, words: list[Word], span: tuple[int, int]) -> None:
+        above = self.text.text[: span[0]].rstrip().rpartition("\n")[2].strip()
+        if ELISION.match(above):  # "..." stands for flags that the person left out of the paste
+            return
         builder = Builder(self.text, [Word("-", (span[0], span[0])), *words], len(self.commands) - 1, None)
         built = builder.build(span)
         command = self.commands[-1]
@@ -190,7 +195,9 @@ class _Reader:
             before = variables.values.get(setting.key, ())
             array = value is not None and value.type == "array"
             joined = (
-                Word("".join(word.text for word in (*before, *words)), words[-1].span, literal=False) if words else None
+                Word("".join(word.text for word in (*before, *words)), words[-1].span, literal=False, placed=False)
+                if words
+                else None
             )
             words = (*before, *words) if array else (joined,) if joined else before
         variables.values[setting.key] = words

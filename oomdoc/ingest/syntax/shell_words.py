@@ -35,6 +35,7 @@ class Word:
     note: str | None = None
     quoted: bool = False
     literal: bool = True
+    placed: bool = True  # False where the text came together from several places and stands nowhere as such
 
 
 @dataclass(slots=True)
@@ -79,8 +80,8 @@ class Evaluator:
         name = self._name(node)
         known = self.variables.values.get(name, ()) if name else ()
         value, note = self.value(node)
-        if len(known) == 1 and known[0].literal and known[0].text == value:
-            pieces = split(known[0], self.text)
+        if len(known) == 1 and known[0].text == value:
+            pieces = split(known[0], self.text, span, note)
             if len(pieces) > 1:
                 return pieces
         if not value and note is not None and not note.startswith("unresolved"):
@@ -212,18 +213,22 @@ def _compute(node: "ast.expr", depth: int) -> int:
     return quotient if isinstance(node.op, (ast.Div, ast.FloorDiv)) else left - quotient * right
 
 
-def split(word: Word, text: str) -> list[Word]:
-    """The words an unquoted `$VAR` splits into, each at its own place inside the variable's literal."""
+def split(word: Word, text: str, used: Span, note: str | None) -> list[Word]:
+    """The words an unquoted `$VAR` splits into, each at its own place inside the variable's definition.
+
+    Where the definition was put together from other lists of words, they have no place of their own.
+    """
     start, end = word.span
     written = text[start:end]
     if len(written) > 1 and written[0] == written[-1] and written[0] in "'\"":
         start, written = start + 1, written[1:-1]
-    if re.sub(r"\\\r?\n", " ", written).split() != word.text.split():
-        return [Word(piece, word.span, "from a variable") for piece in word.text.split()]
+    pieces = [match for match in PIECE.finditer(written) if match[0] != "\\"]
+    values = [value for value in word.text.split() if value != "\\"]
+    if len(pieces) != len(values) or not word.placed:
+        return [Word(value, used, note, placed=False) for value in values]
     return [
-        Word(match[0], (start + match.start(), start + match.end()))
-        for match in PIECE.finditer(written)
-        if match[0] != "\\"
+        Word(value, (start + match.start(), start + match.end()), note if "$" in match[0] else None)
+        for match, value in zip(pieces, values, strict=True)
     ]
 
 

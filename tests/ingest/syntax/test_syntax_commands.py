@@ -80,6 +80,12 @@ def test_lost_flags_of_a_pasted_command_have_places_in_the_whole_text() -> None:
     assert lost.break_span == (text.index("--fp16") + 6,) * 2
 
 
+def test_links_and_elisions_are_not_taken_for_lost_flags() -> None:
+    assert found("- [script](./examples/run.sh) (`--reward.url`)\n- see (`--b`)\n") == []
+    (command,) = find_commands("python t.py --a 1 \\\n  ...\n  --b 2 \\\n  --c 3\n")
+    assert command.lost == ()
+
+
 def test_a_continued_command_stops_before_prose_and_fences() -> None:
     text = "```\ntorchrun t.py \\\n --a 1 \\\n```\nthen --b 2\n"
     assert found(text) == [("torchrun t.py", {"a": 1})]

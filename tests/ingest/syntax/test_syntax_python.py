@@ -118,6 +118,14 @@ def test_half_a_file_is_scanned() -> None:
     assert parsed.problems[0].line == 6
 
 
+def test_an_indented_snippet_is_read_at_its_place() -> None:
+    text = "    # c\n    args = Args(\n        a=1)\n    b = 2\n"
+    assert {key: (setting.value, setting.line) for key, setting in by_key(text).items()} == {
+        "Args.a": (1, 3), "b": (2, 4),
+    }  # fmt: skip
+    assert not parse(text).problems
+
+
 def test_offsets_survive_carriage_returns_and_wide_characters() -> None:
     text = '# é\r\nx = "😀😀"; C(a="é", b=3)\r\n'
     found = by_key(text)

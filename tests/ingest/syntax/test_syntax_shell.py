@@ -65,6 +65,20 @@ def test_variables_defaults_arithmetic_and_arrays_are_expanded() -> None:
     assert by_key["epochs"].line == 2
 
 
+def test_lists_of_flags_built_from_variables_are_split_at_their_places() -> None:
+    text = (
+        'GPUS=4\nDIST="\n  --nproc_per_node $GPUS \\\n  --nnodes 1\n"\n'
+        'ARGS="--lr 1"\nARGS="$ARGS --bs 2"\nARGS+=" --seed 3"\n'
+        "torchrun $DIST t.py $ARGS\n"
+    )
+    command = only(text)
+    assert command.words == ("torchrun", "t.py")
+    assert values(command) == {"nproc_per_node": 4, "nnodes": 1, "lr": 1, "bs": 2, "seed": 3}
+    assert {flag.key: flag.value_span and text[slice(*flag.value_span)] for flag in command.flags} == {
+        "nproc_per_node": "$GPUS", "nnodes": "1", "lr": None, "bs": None, "seed": None,
+    }  # fmt: skip
+
+
 def test_a_command_substitution_is_never_run_and_stays_as_written() -> None:
     command = only("python t.py --n $(touch /tmp/should-not-exist) --m `id`")
     assert values(command) == {"n": "$(touch /tmp/should-not-exist)", "m": "`id`"}
