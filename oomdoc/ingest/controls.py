@@ -39,12 +39,13 @@ _KEEPING_RETURNS: Final = {code: to for code, to in _TABLE.items() if code != 0x
 # The same for ASCII, where bytes are twenty times as fast.
 _ASCII_DROPPED: Final = bytes(code for code, to in _KEEPING_RETURNS.items() if code < 0x80 and to is None)
 _ASCII_BLANKS: Final = bytes(32 if _KEEPING_RETURNS.get(code) == " " else code for code in range(256))
-_VISIBLE_BREAKS: Final = re.compile(r"\r+\n")
 
+# Every repetition has a bound: a hostile line must not cost more than its length.
 _BAR: Final = re.compile(
-    r"\d+%\|[^|\n]*\||\d+/\d+ \[\d|\d(?:\.\d+)?\s?(?:it/s|s/it|[kMG]i?B/s)|\d+%\s*[#█=>.-]{3}|^\s*\d{1,3}\.?\d*\s?%"
+    r"\d{1,3}%\|[^|\n]{0,300}\||\d{1,9}/\d{1,9} \[\d|\d(?:\.\d{1,6})?\s?(?:it/s|s/it|[kMG]i?B/s)"
+    r"|\d{1,3}%\s{0,3}[#█=>.-]{3}|^\s*\d{1,3}\.?\d{0,3}\s?%"
 )
-_BAR_END: Final = re.compile(r"(\d+%\|[^|\n]*\|[^\[\]\n]*\[[^\]\n]*\])(?=\S)")
+_BAR_END: Final = re.compile(r"\d{1,3}%\|[^|\n]{0,300}\|[^\[\]\n]{0,80}\[[^\]\n]{0,200}\](?=\S)")
 
 
 def neutral(text: str) -> str:
@@ -52,7 +53,8 @@ def neutral(text: str) -> str:
 
     Line breaks and tabs stay; carriage returns stay for `overprinted`.
     """
-    text = _VISIBLE_BREAKS.sub("\n", text) if "\r\n" in text else text
+    if "\r\n" in text:
+        text = text.replace("\r\r\n", "\n").replace("\r\n", "\n")
     if "\x1b" in text or "\x9b" in text or "\x9d" in text or "\x90" in text:
         text = _ESCAPES.sub("", text)
     if any(reset in text for reset in _RESETS):
@@ -96,10 +98,11 @@ def glued(line: str) -> list[str]:
 
 
 def _behind_bar(piece: str) -> list[str]:
-    match = _BAR_END.search(piece)
-    if match is None:
-        return [piece]
-    return [piece[: match.end()], *_behind_bar(piece[match.end() :])]
+    parts, done = [], 0
+    for match in _BAR_END.finditer(piece):
+        parts.append(piece[done : match.end()])
+        done = match.end()
+    return [*parts, piece[done:]] if done < len(piece) else parts or [piece]
 
 
 def _rubbed_out(line: str) -> str:

@@ -1,5 +1,6 @@
 """Any bytes become clean lines that keep their numbers; what a terminal would act on never survives."""
 
+import time
 import unicodedata
 
 import pytest
@@ -149,3 +150,16 @@ def test_nothing_raises_and_no_control_survives(data: bytes | str) -> None:
 def test_pieces_of_terminal_codes_in_any_order(parts: list[str]) -> None:
     text = clean("".join(parts)).text
     assert not set(text) & set("\x1b\x9b\b\r")
+
+
+@pytest.mark.parametrize(
+    "piece", ["0%|", "10%|#| 1/2 [a]", "1", "a\b", "\x1b]", "<p ", "[rank1]: ", "a-", "+-", "> ", "A_"]
+)
+def test_hostile_lines_cost_no_more_than_their_length(piece: str) -> None:
+    def seconds(times: int) -> float:
+        start = time.process_time()
+        clean(piece * times)
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(8_000) < 16 * max(seconds(1_000), 0.01)
