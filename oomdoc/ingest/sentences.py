@@ -7,12 +7,13 @@ from oomdoc.ingest.document import Document
 
 # A report's prose is short; of a long text only its two ends are read.
 _HEAD, _TAIL = 24_000, 12_000
+_MOST = 12_000
 _LONGEST_LINE = 2_500
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LOG = re.compile(
     r"^\W{0,6}(?:\d{4}-\d\d-\d\d|\d\d[:/]\d\d|\d{2}-\d{2} |\[\d|\[(?:INFO|WARN|ERROR|rank|DEBUG)|[WEI]\d{4} "
-    r"|(?:INFO|WARNING|ERROR|DEBUG|WARN|CRITICAL)\b|File \"|Traceback|at 0x|frame #|\{['\"]"
+    r"|(?:INFO|WARNING|ERROR|DEBUG|WARN|CRITICAL)\b|File \"|Traceback \(|at 0x|frame #|\{['\"]"
     r"|[│┃|+╭╰╮─═=*~^-]{3,}|#{5,}|│|\|\s|\d+%\||[-+]{2,}|llm_load|llama_|ggml_|npm|pip |Requirement already)"
 )
 _EXCEPTION = re.compile(r"^\W{0,2}(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)\b\s*:")
@@ -68,6 +69,8 @@ def human(document: Document) -> Prose:
         here, offset = offset, offset + len(text) + 1
         if _HEAD < here < total - _TAIL:
             continue
+        if length > _MOST:
+            break
         if text.lstrip().startswith(("```", "~~~")) and text.count("```") < 2:
             fenced = not fenced
             if len(text.strip()) < 24:
