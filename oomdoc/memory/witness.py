@@ -161,11 +161,10 @@ def _allocated(model: Architecture, settings: Settings, observed: int) -> Iterat
     for cause, changed in without(model, settings, kernel_of(model, settings)):
         other = peak(model, changed)
         if abs(other.allocated - observed) <= 0.2 * observed:
-            what = variants[cause]
-            texts = document("witness")["sentences"]["variant"]
+            what, texts = variants[cause], document("witness")["sentences"]["variant"]
             shown = {"predicted": size(other.allocated), "observed": size(observed)}
-            yield Testimony("variant", texts["en"].format(what=what["en"], **shown), texts["zh"].format(what=what["zh"], **shown),
-                            cause, _VARIANT, {})  # fmt: skip
+            said = (texts["en"].format(what=what["en"], **shown), texts["zh"].format(what=what["zh"], **shown))
+            yield Testimony("variant", *said, cause, _VARIANT, {})
 
 
 def _allowed(case: Case) -> frozenset[str] | None:

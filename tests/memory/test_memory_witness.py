@@ -6,11 +6,11 @@ import pytest
 
 from oomdoc.facts.case import Case, Event, Frame
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.memory import witness as room
 from oomdoc.memory.catalog import resolve
 from oomdoc.memory.counterfactual import costs, peaks
 from oomdoc.memory.predict import predict_peak
 from oomdoc.memory.reading import from_case
-from oomdoc.memory import witness as room
 
 MIB = 1 << 20
 GIB = 1 << 30
