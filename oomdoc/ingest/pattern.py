@@ -177,8 +177,8 @@ def gist(flat: str) -> bytes:
 
 
 def key(literal: str) -> bytes:
-    """A literal as `gist` would show it."""
-    return gist(flatten(literal))
+    """A flat literal as `gist` would show it."""
+    return b" ".join(literal.encode().translate(None, _DIGITS).split())
 
 
 def vocabulary(text: bytes) -> set[bytes]:
