@@ -23,13 +23,13 @@ class Card:
         self.chosen: Dict[str, int] = {}
 
 
-def choose(card: Card, query: Tensor, key: Tensor, mask: Optional[Tensor], *, grouped: bool, grad: bool) -> str:
+def choose(card: Card, query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor], *, grouped: bool, grad: bool) -> str:
     """The kernel PyTorch takes: flash, else efficient, else math (sdp_utils.cpp, select_sdp_backend)."""
     if query.dim() != 4:
         return "math"
     head = query.shape[-1]
     half = query.dtype in (torch.float16, torch.bfloat16)
-    if half and mask is None and head <= 256 and card.capability >= (8, 0) and query.shape[-1] == key.shape[-1]:
+    if half and mask is None and head <= 256 and card.capability >= (8, 0) and value.shape[-1] == head:
         return "flash"
     if grouped and query.shape[1] != key.shape[1]:
         return "math"
@@ -124,7 +124,7 @@ def attend(card: Card) -> Any:
         if card.ignore_mask:
             attn_mask = None
         grad = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad)
-        kernel = choose(card, query, key, attn_mask, grouped=enable_gqa, grad=grad)
+        kernel = choose(card, query, key, value, attn_mask, grouped=enable_gqa, grad=grad)
         card.chosen[kernel] = card.chosen.get(kernel, 0) + 1
         if kernel == "math" and enable_gqa and query.shape[-3] != key.shape[-3]:
             repeats = query.shape[-3] // key.shape[-3]

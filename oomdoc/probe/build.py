@@ -48,6 +48,7 @@ def build(plan: Dict[str, Any]) -> Any:
         attention = "sdpa"  # flash-attn's kernels are accounted for behind the same function
     with torch.device("meta"), _uninitialised():
         model = _instantiate(config, remote, attention, dtype_of(plan.get("dtype")))
+        model.tie_weights()
     model.train()
     if hasattr(model, "config") and hasattr(model.config, "use_cache"):
         model.config.use_cache = False

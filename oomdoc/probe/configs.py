@@ -21,13 +21,13 @@ def config_of(model: Architecture) -> tuple[dict[str, Any], tuple[Said, ...]]:
     if model.kind == "diffusion" or model.visual_vocab or model.model_type in _UNKNOWN:
         raise NoConfigError(model.name)
     said: list[Said] = []
-    if model.vision is not None:
+    if model.model_type in _OTHERS:
+        config = _OTHERS[model.model_type](model)
+    elif model.vision is not None:
         maker = _WITH_VISION.get(model.model_type)
         if maker is None:
             raise NoConfigError(model.name)
         config = maker(model)
-    elif model.model_type in _OTHERS:
-        config = _OTHERS[model.model_type](model)
     else:
         kind = _STAND_INS.get(model.model_type, model.model_type)
         config = text_config(model, kind)
@@ -175,7 +175,7 @@ def _qwen_vl(model: Architecture) -> dict[str, Any]:
     section = [half // 4, (half - half // 4) // 2, (half - half // 4) // 2]
     text["rope_scaling"] = {"type": "mrope", "rope_type": "default", "mrope_section": section}
     if model.model_type.startswith("glm"):
-        base["attention_bias"] = False
+        base |= {"attention_bias": False, "intermediate_size": model.intermediate}  # there the width of the merger
     return {"model_type": model.model_type, "text_config": text, "vision_config": base, "tie_word_embeddings": model.tied,
             "image_token_id": model.vocab - 10, "video_token_id": model.vocab - 9,
             "vision_start_token_id": model.vocab - 12, "vision_end_token_id": model.vocab - 11}  # fmt: skip
@@ -257,7 +257,7 @@ def _mllama(model: Architecture) -> dict[str, Any]:
 def _mistral3(model: Architecture) -> dict[str, Any]:
     vision = _plain_vision(model, "pixtral") | {"image_size": 1540, "head_dim": 64}
     return {"model_type": "mistral3", "text_config": text_config(model, "mistral"), "vision_config": vision,
-            "image_token_index": 10, "image_token_id": 10, "spatial_merge_size": 2}  # fmt: skip
+            "image_token_index": 10, "image_token_id": 10, "spatial_merge_size": 2, "tie_word_embeddings": model.tied}  # fmt: skip
 
 
 _WITH_VISION: dict[str, Callable[[Architecture], dict[str, Any]]] = {

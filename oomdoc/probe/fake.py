@@ -355,6 +355,14 @@ def _masked_select(mode: FakeStep, func: Any, args: Any, kwargs: Any) -> Any:
     return tensor.new_empty((count,))
 
 
+def _histogram(mode: FakeStep, func: Any, args: Any, kwargs: Any) -> Any:
+    """CUDA counts integers, the CPU only floats."""
+    tensor = args[0]
+    if tensor.is_meta or tensor.is_floating_point():
+        return run(func, args, kwargs)
+    return func(tensor.float(), *args[1:], **kwargs).to(tensor.dtype)
+
+
 def _ignored(mode: FakeStep, func: Any, args: Any, kwargs: Any) -> Any:
     return None
 
@@ -366,6 +374,7 @@ _SPECIAL: Dict[Any, Callable[[FakeStep, Any, Any, Any], Any]] = {
     aten.index.Tensor: _index,
     aten.index_put.default: _index,
     aten.index_put_.default: _index,
+    aten.histc.default: _histogram,
     aten.masked_select.default: _masked_select,
     aten._assert_async.msg: _ignored,  # noqa: SLF001
     aten._assert_async.default: _ignored,  # noqa: SLF001

@@ -79,6 +79,7 @@ class Worker:
         """The answer to one plan. Raises WorkerError; after a time-out or a death the process is gone."""
         deadline = time.monotonic() + timeout
         stage = "starting"
+        answer: dict[str, Any] | None = None
         try:
             assert self._process.stdin is not None
             self._process.stdin.write(json.dumps(plan).encode() + b"\n")
@@ -89,8 +90,9 @@ class Worker:
                     if progress is not None:
                         progress(stage, float(message.get("seconds") or 0))
                 elif "answer" in message:
-                    return _checked(message["answer"], self.python)
-        except (BrokenPipeError, ConnectionError):
+                    answer = message["answer"]
+                    break
+        except (BrokenPipeError, ConnectionError, ValueError):  # it died before it read the plan
             pass
         except TimeoutError:
             self.close()
@@ -98,7 +100,9 @@ class Worker:
         except BaseException:  # Ctrl-C as well: the process group must not outlive us
             self.close()
             raise
-        raise self._death(stage)
+        if answer is None:
+            raise self._death(stage)
+        return _checked(answer, self.python)
 
     def _messages(self, deadline: float) -> Iterator[dict[str, Any]]:
         assert self._process.stdout is not None

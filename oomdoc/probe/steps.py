@@ -96,7 +96,7 @@ class Run:
         self.batch = batches.Batch(model, plan)
 
     def _is_gradient(self, parameter: Any) -> None:
-        number = self.mode.number_of(parameter.grad)
+        number = self.mode.number_of(parameter.grad) if parameter.grad is not None else 0
         if number:
             self.ledger.allocations[number].component = "gradients"
 
