@@ -139,15 +139,20 @@ def main(target: str) -> None:
 
 def parameters(model: Architecture) -> int:
     """Unique parameters of the model that transformers builds for these dimensions."""
+    return sum(each.numel() for each in built(model).parameters())
+
+
+def built(model: Architecture) -> Any:
+    """The model on the meta device, its output matrix tied where the config says so."""
     config = configuration(model)
     auto = transformers.AutoModel if model.kind == "encoder" else transformers.AutoModelForCausalLM
     if model.vision is not None:
         auto = transformers.AutoModelForImageTextToText
     with torch.device("meta"):
-        built = auto.from_config(config)
-    if getattr(config, "tie_word_embeddings", False) and hasattr(built, "tie_weights"):
-        built.tie_weights()
-    return sum(each.numel() for each in built.parameters())
+        found = auto.from_config(config)
+    if getattr(config, "tie_word_embeddings", False) and hasattr(found, "tie_weights"):
+        found.tie_weights()
+    return found
 
 
 def configuration(model: Architecture) -> Any:

@@ -18,7 +18,7 @@ from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.states import cast_parts, gradient_parts, optimizer_parts, step_parts
 from oomdoc.memory.vision import Seen, tower, visual
-from oomdoc.memory.weights import dequantised_bytes, dequantised_head, layer_parameters, trained, weight_parts
+from oomdoc.memory.weights import Trained, dequantised_bytes, dequantised_head, layer_parameters, trained, weight_parts
 
 
 class Moment(NamedTuple):
@@ -117,6 +117,7 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
         ),
         Moment("backward", "the last layers are differentiated", (*base, *held, *casts, *stored, *live)),
         Moment("backward", "the first layers are differentiated", (*base, *gradients, *live)),
+        Moment("backward", "the embedding is differentiated", (*base, *gradients, *_embedding(model, settings, found))),
         Moment(
             "step",
             "the optimizer steps",
@@ -268,6 +269,18 @@ def _extra_models(model: Architecture, settings: Settings) -> list[Part]:
             )
         )
     return parts
+
+
+def _embedding(model: Architecture, settings: Settings, found: Trained) -> list[Part]:
+    """The dense gradient of a trained embedding, `V*h*w`, beside the one it is added to: twice where the output matrix
+    is the same tensor (autograd sums both uses into a third), once while gradients accumulate over micro-batches."""
+    copies = 2 if model.tied else 1 if settings.accumulation > 1 else 0
+    if not found.base or not copies or settings.freeze_language:
+        return []
+    size = copies * model.vocab * model.hidden * settings.weights / settings.parallel.tensor
+    return [
+        part("workspace", "gradient of the embedding", size, 0.2, "{} x {:,} x {:,}", copies, model.vocab, model.hidden)
+    ]
 
 
 def _evaluation(model: Architecture, settings: Settings, base: list[Part]) -> Moment:

@@ -139,7 +139,8 @@ def lora_parameters(model: Architecture, lora: Lora, *, packed_experts: bool = T
         count += each * model.experts.count * (model.layers - model.experts.dense_layers)
     if lora.reaches_vision and model.vision is not None:
         vision = model.vision
-        count += vision.layers * lora.rank * (8 * vision.hidden + 3 * (vision.hidden + vision.intermediate))
+        mlp = (3 if vision.gated else 2) * (vision.hidden + vision.intermediate)
+        count += vision.layers * lora.rank * (6 * vision.hidden + mlp)  # fused qkv, its output, the MLP
     return count
 
 

@@ -32,7 +32,7 @@ def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part
             "logits",
             "logits and loss",
             rows * vocab * width,
-            0.12,
+            settings.logits_doubt,
             "{:,.0f} x {:,} x {:.0f} B ({})",
             rows,
             model.vocab,

@@ -43,14 +43,15 @@ def outside(peak: Sequence[Part], moments: Iterable[Sequence[Part]], settings: S
     share = entry["stored" if settings.checkpointing == "off" else "checkpointed"]
     allocated = total(peak)
     wanted, moving = allocated, 0
+    pinned = 0 if settings.lora is not None else int(entry["states"] * _sum_of(peak, "gradients"))
     for parts in moments:
         dynamic = sum(each.bytes for each in parts if each.component in _DYNAMIC)
-        wanted = max(wanted, total(parts) + int(share * dynamic))
+        wanted = max(wanted, total(parts) + int(share * dynamic) + (pinned if dynamic else 0))
         moving = max(moving, dynamic)
     room = max(0, settings.capacity - allocated - around) if settings.capacity else 1 << 62
     slack = cublas + min(wanted - allocated, room)
     error = min(int(entry["error"] * moving), max(room, cublas))
-    doubt = spread(peak) + int(table["unmodelled"]["share"] * (allocated - _weights(peak)))
+    doubt = spread(peak) + int(table["unmodelled"]["share"] * (allocated - _sum_of(peak, "weights")))
     device = allocated + slack + around
     low = allocated + around - sum(each.error for each in beside) - doubt
     high = device + doubt + error + sum(each.error for each in beside)
@@ -58,8 +59,8 @@ def outside(peak: Sequence[Part], moments: Iterable[Sequence[Part]], settings: S
     return Outside(allocated + slack, device, max(0, low), high, tuple(beside))
 
 
-def _weights(parts: Iterable[Part]) -> int:
-    return sum(each.bytes for each in parts if each.component == "weights")
+def _sum_of(parts: Iterable[Part], component: str) -> int:
+    return sum(each.bytes for each in parts if each.component == component)
 
 
 def context_part(settings: Settings) -> Part:

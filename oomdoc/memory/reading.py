@@ -97,6 +97,7 @@ class _Reader:
             trainable=self.number("model.trainable_parameters") or 0,
             parallel=parallel,
             loss=framework_loss,
+            logits_doubt=float(self.habits["logits_doubt"]),
             liger=bool(self.flag("train.liger_kernel") or self.flag("train.chunked_loss")),
             lengths=self.lengths(),
             expandable=bool(self.flag("env.expandable_segments"))
@@ -260,9 +261,19 @@ class _Reader:
             if isinstance(dropout, int | float) and 0 <= dropout < 1
             else float(self.habits["dropout"]),
             saved_modules=_names(self.facts.get("lora.modules_to_save")),
-            reaches_vision=bool(self.flag("lora.reaches_vision_tower")),
+            reaches_vision=self.reaches_vision(targets),
             dora=method == "dora",
         )
+
+    def reaches_vision(self, targets: tuple[str, ...]) -> bool:
+        """Whether adapters land in the vision tower: peft matches names anywhere in the model unless told otherwise."""
+        stated = self.flag("lora.reaches_vision_tower")
+        if stated is not None or self.model.vision is None:
+            return bool(stated)
+        if self.flag("train.freeze_vision_tower") or self.habits["tower"] == "frozen":
+            return False
+        text = ",".join(targets).lower()
+        return "all-linear" in text or (self.model.vision.gated and any(n in text for n in ("gate_proj", "up_proj")))
 
     def quantised(self, method: str) -> tuple[int, str]:
         bits, kind = self.number("quant.bits") or 0, (self.text("quant.type") or "").lower()

@@ -113,6 +113,7 @@ class Settings:
     trainable: int = 0  # printed by the run
     parallel: Parallel = Parallel()
     loss: str = "float"
+    logits_doubt: float = 0.12  # share of the logits that a fused loss unknown to us may take away
     liger: bool = False
     lengths: Lengths = "unknown"
     expandable: bool = False

@@ -72,10 +72,10 @@ def tower(model: Architecture, settings: Settings, seen: Seen) -> tuple[list[Par
     kernel, note = _kernel(model, settings)
     samples = settings.samples * seen.patches / max(1, seen.longest)
     length = float(seen.longest)
-    trained = (
-        frozenset({"q", "k", "v", "o", "gate", "up", "down", "norm"}) if not settings.freeze_vision else frozenset()
-    )
-    in_graph = settings.trains and (not settings.freeze_vision or bool(settings.lora and settings.lora.reaches_vision))
+    reached = settings.lora is not None and settings.lora.reaches_vision
+    letters = {"q", "k", "v", "o", "gate", "up", "down"} if reached or not settings.freeze_vision else set()
+    trained = frozenset(letters | ({"norm"} if letters and not reached else set()))
+    in_graph = settings.trains and bool(letters)
     layer = layer_bytes(block, settings, samples, length, kernel, trained)
     masks = settings.samples * seen.patches**2 * settings.compute if note == "masked" else 0
     kept: list[Part] = []

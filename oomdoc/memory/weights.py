@@ -128,4 +128,4 @@ def _quantised(model: Architecture, settings: Settings) -> tuple[int, float] | N
         return packed, per + table["nf4"]["absmax_double" if settings.quant_double else "absmax"]
     if kind in ("int8", "bnb"):
         return packed, per + table["int8"]["row"] / max(1, model.hidden)
-    return packed, per + table.get(kind, table["gptq"])["extra"]
+    return packed, per + table.get(kind, {}).get("extra", table["gptq"]["extra"])
