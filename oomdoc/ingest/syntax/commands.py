@@ -35,7 +35,7 @@ PROGRAMS = "|".join(
 )
 PREFIX = (
     rf"(?:(?:(?:export[ \t]+)?[A-Za-z_][A-Za-z0-9_]*={VALUE}(?:[ \t]*(?:&&|;)[ \t]*|{GAP}))"
-    rf"|(?:sudo|nohup|time|env|exec){GAP})*"
+    rf"|(?:sudo|nohup|time|env|exec){GAP}){{0,40}}"
 )
 START = lazy(rf"(?<![A-Za-z0-9_/.\-=])(?P<command>(?P<prefix>{PREFIX})(?P<program>{PROGRAMS}))")
 PROMPT = lazy(

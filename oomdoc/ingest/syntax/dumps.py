@@ -88,8 +88,9 @@ def _dump(
 def _calls(text: Text) -> Iterator[Dump]:
     source, position = text.text, 0
     places = sorted({place + len(needle) for needle in CALLS for place in _find_all(source, needle)})
+    budget = 2 * len(source) + CUT  # nested calls would be scanned again inside their outer one
     for place in places:
-        if place < position:
+        if place < position or budget < 0:
             continue
         start = place - 1
         while start > 0 and (source[start - 1].isalnum() or source[start - 1] in "_.<>"):
@@ -100,6 +101,7 @@ def _calls(text: Text) -> Iterator[Dump]:
             continue
         limit = _printed_end(source, place)
         pairs, end, closed = repr_text.pairs(source, place, limit)
+        budget -= end - place
         if not closed and pairs:
             end = pairs[-1].value_span[1]
         if not pairs or (not name.endswith("Namespace") and _is_code(source, head, pairs, place, limit)):

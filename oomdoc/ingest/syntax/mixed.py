@@ -165,10 +165,12 @@ def _code(text: str, file_name: str) -> Iterator[tuple[Span, Parsed]]:
                 moved = shift(parsed, match.start(), source.line(match.start()) - 1)
                 yield match.span(), Parsed("text", tuple(item for item in moved.settings if item.kind == "env"))
     position = 0
+    budget = 2 * len(text) + 20_000  # nested calls are scanned again inside their outer one
     for match in CODE_CALL.finditer(text):
-        if match.start() < position or _in_traceback(text, match.start()):
+        if match.start() < position or budget < 0 or _in_traceback(text, match.start()):
             continue
         pairs, end, closed = repr_text.pairs(text, match.end(), min(len(text), match.end() + 20_000))
+        budget -= end - match.end()
         position = match.end()
         if closed and pairs:
             yield (match.start(), end + 1), Parsed("text", tuple(_call(source, match, pairs)))

@@ -138,6 +138,25 @@ def test_a_log_without_settings_is_over_in_ten_milliseconds() -> None:
     assert min(times) < 0.010 * 3  # three times the budget: shared machines differ, the shape of the curve does not
 
 
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "A=1 ",
+        "CUDA_VISIBLE_DEVICES=0 ",
+        "Namespace(",
+        "Config(a=b(",
+        "args: {'a': ",
+        "python t.py --a '",
+        "a: k=v, ",
+        "```\n",
+    ],
+)
+def test_repeated_openings_do_not_take_quadratic_time(unit: str) -> None:
+    started = time.process_time()
+    find_settings_in_text(unit * (40_000 // len(unit)), "x")
+    assert time.process_time() - started < 3
+
+
 def test_tree_sitter_and_yaml_are_imported_only_when_something_is_found() -> None:
     code = (
         "import sys; from oomdoc.ingest.syntax.mixed import find_settings_in_text as f;"
