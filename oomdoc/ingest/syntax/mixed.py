@@ -18,6 +18,7 @@ YAML_FIRST = lazy(r"(?m)^[ \t]*[a-z][a-z\d]*_[\w.]*:(?:[ \t]|$)")
 ITEM_KEY = lazy(r"(?m)^[ \t]*[-*][ \t]+(?P<key>[a-z]\w*_\w+):[ \t]+(?P<value>\S[^\n]*?)[ \t\r]*$")
 SENTENCE = lazy(r"[A-Za-z,]+ [A-Za-z,]+ [A-Za-z,]+ [A-Za-z,]+")
 JSON_START = lazy(r"\{\s*\"[\w.$-]+\"\s*:")
+RECORD = lazy(r"(?m)^\{\"[^\n]*\}[ \t\r]*$")
 METRIC = lazy(r"(?:^|[_/.])(?:loss|acc|accuracy|runtime|elapsed|grad_norm|perplexity|samples_per_second)\Z")
 CODE_CALLS = ("from_pretrained(", "Arguments(", "Config(", "Trainer(", "LLM(", "SamplingParams(", "DataLoader(")
 CODE_CALL = lazy(
@@ -131,9 +132,11 @@ def _plain(text: str, file_name: str) -> Parsed:
 
 def _json(text: str, file_name: str) -> Iterator[tuple[Span, Parsed]]:
     """JSON objects that begin a line and have several keys; records of metrics are left out."""
+    if "{" not in text or len(RECORD.findall(text)) > 3:  # JSON Lines: records of data, no configuration
+        return
     source: Text | None = None
     position = 0
-    for match in JSON_START.finditer(text) if "{" in text else ():
+    for match in JSON_START.finditer(text):
         line_start = text.rfind("\n", 0, match.start()) + 1
         if match.start() < position or text[line_start : match.start()].strip():
             continue

@@ -94,6 +94,7 @@ def test_every_region_is_read_by_its_reader_with_true_lines_and_places() -> None
         "| GPU  Name  | Memory-Usage |\n| N/A   40C  |  100MiB / 200MiB |\n",
         '{"loss": 0.1, "epoch": 1}\n{"loss": 0.2, "epoch": 2}\n',
         "max_length: is what I changed\n",
+        '{"prompt": "x", "max_tokens": 3}\n' * 5,
         "a {b: c} sentence with $VAR, `code` and -- dashes --\n",
     ],
 )
