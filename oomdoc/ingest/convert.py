@@ -42,6 +42,14 @@ _SEPARATORS = re.compile(r"[\s,]+")
 
 def convert(parameter: Parameter, value: Value) -> Converted:
     """The canonical value of what was written for an option, or SILENT."""
+    found = _convert(parameter, value)
+    declared = term(parameter.fact) if parameter.fact else None
+    if declared and declared.choices and isinstance(found, str) and found not in declared.choices:
+        return SILENT
+    return found
+
+
+def _convert(parameter: Parameter, value: Value) -> Converted:
     text = _text(value)
     if text in parameter.silent or _unresolved(text):
         return SILENT

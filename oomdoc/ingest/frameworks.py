@@ -4,7 +4,7 @@ The schema contributors write to (`oomdoc frameworks new NAME`), and the loading
 """
 
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from pydantic import Field
 
@@ -86,6 +86,7 @@ class Parameter(Model):
     note: Both | None = None
     recalled: bool = Field(default=False, description="not read in the code or documentation of the framework")
     source: str | None = None
+    of: str | None = Field(default=None, description="set on inheriting: the file whose versions the ranges mean")
 
     def default_at(self, version: Version) -> tuple[bool, Value]:
         """(known, value) of the default at a version."""
@@ -100,6 +101,7 @@ class Names(Model):
 
     versions: str = ""
     names: str
+    of: str | None = None
 
 
 class Launch(Model):
@@ -139,6 +141,9 @@ class Framework(Model):
         return self.family or self.id
 
 
+_Entry = TypeVar("_Entry", Parameter, Names)
+
+
 def normal(name: str) -> str:
     """An option name without dashes at the front and with underscores inside."""
     return name.lstrip("-").replace("-", "_")
@@ -163,18 +168,24 @@ def framework(name: str) -> Framework:
     renamed = dict(own.renamed)
     for parent in (*own.extends, *(("environment",) if own.role != "base" else ())):
         inherited = framework(parent)
-        parameters.extend(_not_redefined(inherited.parameters, own.parameters))
-        known.extend(inherited.known_names)
-        env.extend(inherited.known_env)
+        other = {} if inherited.packages == own.packages else {"of": parent}
+        parameters.extend(_dated(one, other) for one in _not_redefined(inherited.parameters, own.parameters))
+        known.extend(_dated(one, other) for one in inherited.known_names)
+        env.extend(_dated(one, other) for one in inherited.known_env)
         renamed = {**inherited.renamed, **renamed}
     return own.model_copy(
         update={
-            "parameters": tuple({id(parameter): parameter for parameter in parameters}.values()),
+            "parameters": _once(parameters),
             "known_names": tuple(known),
             "known_env": tuple(env),
             "renamed": renamed,
         }
     )
+
+
+def _dated(one: _Entry, other: dict[str, str]) -> _Entry:
+    """An inherited entry that remembers whose version numbers its ranges mean."""
+    return one.model_copy(update=other) if other and one.of is None else one
 
 
 def _not_redefined(inherited: tuple[Parameter, ...], own: tuple[Parameter, ...]) -> list[Parameter]:
@@ -191,6 +202,18 @@ def _not_redefined(inherited: tuple[Parameter, ...], own: tuple[Parameter, ...])
         elif left or parameter.env:
             kept.append(parameter.model_copy(update={"names": left}))
     return kept
+
+
+def _once(parameters: list[Parameter]) -> tuple[Parameter, ...]:
+    """Each option once, where several parents share one of theirs."""
+    kept: list[Parameter] = []
+    seen: set[tuple[object, ...]] = set()
+    for parameter in parameters:
+        key = (parameter.fact, parameter.names, parameter.env, parameter.versions, parameter.scope, parameter.reads)
+        if key not in seen:
+            seen.add(key)
+            kept.append(parameter)
+    return tuple(kept)
 
 
 def ancestors(name: str) -> set[str]:

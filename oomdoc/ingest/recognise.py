@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from pydantic import Field
+
 from oomdoc.facts.model import Model, Value
 from oomdoc.ingest.frameworks import ancestors, normal, raw_files
 from oomdoc.ingest.syntax.setting import Command, Parsed, Setting
@@ -38,11 +40,16 @@ class FrameworkMatch(Model):
     confidence: float
     evidence: tuple[Evidence, ...] = ()
     components: tuple[str, ...] = ()
+    versions_of: dict[str, str] = Field(default_factory=dict, description="versions of the libraries it builds on")
 
     @property
     def number(self) -> Version:
         """The version as numbers, for ranges."""
         return parse_version(self.version)
+
+    def number_of(self, file: str | None) -> Version:
+        """The version that the ranges of an inherited entry mean: that of the file it comes from."""
+        return parse_version(self.versions_of.get(file, self.version)) if file else self.number
 
     @property
     def shown_version(self) -> str:
@@ -165,6 +172,9 @@ def recognise(material: Material, known: Mapping[str, Value] | None = None) -> F
         confidence=round(score / (score + others + 1.0), 3),
         evidence=tuple(evidence),
         components=tuple(name for name in components if name != best),
+        versions_of={
+            name: _version(material, raw_files()[name], "", known or {})[0] for name in sorted(ancestors(best))
+        },
     )
 
 
@@ -190,13 +200,23 @@ def _version(
     stated = known.get(str(document.get("version_fact")))
     if isinstance(stated, str):
         return stated, False
+    firm = _firm(document, material)
     for package in document.get("packages", ()):
         pattern = (
             rf"(?<![\w./-]){re.escape(package)}`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)"
         )
         for seen in re.finditer(pattern, material.text, re.IGNORECASE):
-            if not versions or contains(versions, parse_version(seen[1])):
+            if contains(firm, parse_version(seen[1])):
                 return seen[1].rstrip("."), False
     assumed = str(document["assume"])
     fitting = representative(versions, parse_version(assumed)) if bounds(versions) else None
     return (".".join(map(str, fitting)) if fitting else assumed), True
+
+
+def _firm(document: Mapping[str, Any], material: Material) -> str:
+    """The range that tracebacks and file names leave; an option may be of another version by mistake, these not."""
+    versions = ""
+    for sign in document.get("recognise", ()):
+        if sign.get("versions") and ("text" in sign or "file" in sign) and material.find(sign)[0]:
+            versions = joined(versions, sign["versions"])
+    return versions

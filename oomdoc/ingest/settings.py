@@ -26,7 +26,7 @@ class SettingsRead:
 
 
 def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fact] = ()) -> SettingsRead:
-    """Facts of parsed documents; `text` is the log or paste they came with, `known` are facts read elsewhere from it."""
+    """Facts of parsed documents; `text` is the log they came with, `known` the facts read elsewhere from it."""
     stated = list(known)
     values: dict[str, Value] = {fact.name: fact.value for fact in reversed(stated)}
     material = Material.of(parsed, text)
@@ -48,7 +48,7 @@ def _counts(issue: Issue) -> bool:
 
 
 def _framework_facts(match: FrameworkMatch | None) -> list[Fact]:
-    if match is None:
+    if match is None or framework(match.id).role == "component":
         return []
     first = match.evidence[0]
     source = Source(

@@ -77,7 +77,7 @@ def _meaning(vocabulary: Vocabulary, setting: Setting, match: FrameworkMatch | N
     _, parameters = vocabulary.meanings(setting)
     for parameter in parameters:
         if parameter.fact and convert(parameter, setting.value) is not SILENT:
-            known, value = parameter.default_at(match.number) if match else (False, None)
+            known, value = parameter.default_at(match.number_of(parameter.of)) if match else (False, None)
             return parameter.fact, value if known else SILENT
     return None, SILENT
 
@@ -144,13 +144,18 @@ def _unknown(setting: Setting, entry: Framework, match: FrameworkMatch, known: f
         yield _issue(
             setting,
             "misplaced",
-            en=f"{native_name(setting)} is an option of {title}; {entry.title} does not read it",
-            zh=f"{native_name(setting)} 是 {title} 的参数，{entry.title} 不会读取",
+            en=f"{native_name(setting)} is an option of {title}; {entry.name} does not read it",
+            zh=f"{native_name(setting)} 是 {title} 的参数，{entry.name} 不会读取",
         )
 
 
 def _at_version(groups: Sequence[Names], match: FrameworkMatch) -> set[str]:
-    return {normal(word) for group in groups if contains(group.versions, match.number) for word in group.names.split()}
+    return {
+        normal(word)
+        for group in groups
+        if contains(group.versions, match.number_of(group.of))
+        for word in group.names.split()
+    }
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
@@ -172,24 +177,25 @@ def _misspelt(setting: Setting, near: str, entry: Framework, match: FrameworkMat
         suggestion=shown,
         fact=fact,
         stayed=value,
-        en=f"{native_name(setting)} is read by nobody; {entry.title} reads {shown}{tail_en}",
-        zh=f"没有程序读取 {native_name(setting)}；{entry.title} 读取的是 {shown}{tail_zh}",
+        en=f"{native_name(setting)} is read by nobody; {entry.name} reads {shown}{tail_en}",
+        zh=f"没有程序读取 {native_name(setting)}；{entry.name} 读取的是 {shown}{tail_zh}",
     )
 
 
 def _default_of(name: str, entry: Framework, match: FrameworkMatch) -> tuple[str | None, Value, bool]:
     for parameter in entry.parameters:
         words = {normal(word) for word in (*parameter.names, *parameter.env)}
-        if name in words and parameter.fact and contains(parameter.versions, match.number):
-            known, value = parameter.default_at(match.number)
+        if name in words and parameter.fact and contains(parameter.versions, match.number_of(parameter.of)):
+            known, value = parameter.default_at(match.number_of(parameter.of))
             return parameter.fact, value, known
     return None, None, False
 
 
 def _other_version(setting: Setting, name: str, entry: Framework, match: FrameworkMatch) -> Iterator[Issue]:
     """An option that exists, but not in the version that was stated."""
-    ranges = [group.versions for group in entry.known_names if name in map(normal, group.names.split())]
-    if match.assumed or not ranges or any(contains(versions, match.number) for versions in ranges):
+    groups = [group for group in entry.known_names if name in map(normal, group.names.split())]
+    inherited = any(group.of for group in groups)
+    if match.assumed or not groups or inherited or any(contains(group.versions, match.number) for group in groups):
         return
     instead = entry.renamed.get(name)
     tail_en, tail_zh = (f"; it is {instead} there", f"，应写作 {instead}") if instead else ("", "")
@@ -197,8 +203,8 @@ def _other_version(setting: Setting, name: str, entry: Framework, match: Framewo
         setting,
         "removed",
         suggestion=instead,
-        en=f"{native_name(setting)} does not exist in {entry.title} {match.version}{tail_en}",
-        zh=f"{entry.title} {match.version} 没有 {native_name(setting)}{tail_zh}",
+        en=f"{native_name(setting)} does not exist in {entry.name} {match.version}{tail_en}",
+        zh=f"{entry.name} {match.version} 没有 {native_name(setting)}{tail_zh}",
     )
 
 

@@ -50,7 +50,11 @@ class Vocabulary:
         for layer in self.layers:
             table: dict[str, list[Parameter]] = {}
             for parameter in layer.parameters:
-                if layer is self.main and self.match and not contains(parameter.versions, self.match.number):
+                if (
+                    layer is self.main
+                    and self.match
+                    and not contains(parameter.versions, self.match.number_of(parameter.of))
+                ):
                     continue
                 for name in (*(normal(word) for word in parameter.names), *(f"${word}" for word in parameter.env)):
                     table.setdefault(name, []).append(parameter)
@@ -239,9 +243,10 @@ def _defaults(
     model = " ".join(str(row.fact.value) for row in rows if row.fact and row.fact.name in _MODEL)
     found = []
     for parameter in main.parameters:
-        if not parameter.fact or parameter.fact in said or not contains(parameter.versions, match.number):
+        number = match.number_of(parameter.of)
+        if not parameter.fact or parameter.fact in said or not contains(parameter.versions, number):
             continue
-        known, value = parameter.default_at(match.number)
+        known, value = parameter.default_at(number)
         if not known or parameter.inactive or not _applies(parameter, given, model):
             continue
         said.add(parameter.fact)

@@ -31,7 +31,7 @@ def parse(name: str, text: str) -> Parsed:
 
 def settings_of(case: dict[str, Any]) -> SettingsRead:
     files = case.get("files") or {case.get("file", "run.sh"): case["text"]}
-    known = [Fact(name=name, value=value, source={"how": "log"}) for name, value in case.get("known", {}).items()]  # type: ignore[arg-type]
+    known = [Fact(name=name, value=value, source={"how": "log"}) for name, value in case.get("known", {}).items()]
     text = "\n".join(content for name, content in files.items() if name.endswith((".txt", ".log")))
     return ingest_settings([parse(name, content) for name, content in files.items()], text, known)
 
