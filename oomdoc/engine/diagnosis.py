@@ -8,6 +8,7 @@ from oomdoc.engine.rule import Rule, rules
 from oomdoc.engine.verdict import Verdict, facts_of, judge
 from oomdoc.facts.case import Case
 from oomdoc.facts.derive import derive
+from oomdoc.ingest.cards import card_facts
 from oomdoc.memory.model_facts import model_facts
 
 
@@ -26,6 +27,7 @@ def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None) -> Diagnosis
     """Judge a case by the rule base (or the rules given)."""
     verdict = judge(case)
     case = case.with_facts(facts_of(verdict))
+    case = case.with_facts(card_facts(case))
     case = derive(case.with_facts(model_facts(case)))
     if verdict.outcome == "unclear":
         return Diagnosis(case, verdict, (), (), ())

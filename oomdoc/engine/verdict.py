@@ -29,7 +29,8 @@ def judge(case: Case) -> Verdict:
     said = phase if isinstance(phase, str) else "unknown"
     fatal = [event for event in case.events if event.fatal and not event.consequence]
     for kind in _ORDER:
-        decisive = next((event for event in fatal if event.kind == kind), None)
+        of_kind = [event for event in fatal if event.kind == kind]
+        decisive = next((event for event in of_kind if not event.vague), next(iter(of_kind), None))
         lookalike = next((event for event in fatal if event.kind == "lookalike"), None)
         if lookalike and (decisive is None or (kind != "oom" and decisive.kind != "wrapper")):
             return Verdict("not_oom", "none", said, lookalike)

@@ -42,6 +42,7 @@ class Event(Model):
     module: str | None = None
     fatal: bool = True
     consequence: bool = False
+    vague: bool = Field(default=False, description="words that leave open which memory ran out")
 
 
 class Series(Model):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from oomdoc.facts.case import Case
-from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.fact import UNKNOWN, Fact, How, Source
 from oomdoc.facts.model import Value
 from oomdoc.facts.units import MIB
 
@@ -15,6 +15,12 @@ _SMALL_SEGMENTS: Final = (2 * MIB, 20 * MIB)
 _FULL_BYTES_PER_PARAMETER: Final = 16
 
 _Rule = Callable[..., Value]
+
+
+def _first(shape: object) -> Value:
+    """The leading dimension of a tensor of two and more, in nearly all layers the batch."""
+    sizes = shape.split(",") if isinstance(shape, str) else list(shape) if isinstance(shape, tuple | list) else []
+    return int(sizes[0]) if len(sizes) > 1 and str(sizes[0]).strip().isdigit() else None
 
 
 def _ratio(part: float, whole: float) -> Value:
@@ -48,14 +54,44 @@ _DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
     ("oom.outside_share", ("oom.outside_bytes", "oom.gpu_total_bytes"), _ratio),
     ("oom.other_processes_share", ("oom.other_processes_bytes", "oom.gpu_total_bytes"), _other_share),
     ("oom.last_straw", ("oom.tried_to_allocate_bytes",), _last_straw),
+    ("oom.tensor_batch", ("oom.tensor_shape",), _first),
+    ("model.trainable_share", ("model.trainable_parameters", "model.parameters"), _ratio),
     ("hardware.gpu_total_bytes", ("oom.gpu_total_bytes",), lambda total: total),
     ("model.weights_share", ("model.weights_bytes", "hardware.gpu_total_bytes"), _ratio),
     ("model.full_training_share", ("model.parameters", "hardware.gpu_total_bytes"), _full_share),
 )
 
 
+_TRAINING: Final = (
+    "train.method",
+    "train.per_device_batch_size",
+    "train.gradient_accumulation_steps",
+    "train.stage",
+    "train.optimizer",
+    "lora.rank",
+)
+_STATED: Final = (How.ANSWERED, How.LIVE, How.LOG, How.COMMAND, How.CONFIG, How.TOLD)
+
+
+def _kind_and_phase(case: Case) -> list[Fact]:
+    """A run with training settings trains; with no sign of another phase it failed in training, which is assumed."""
+    added = []
+    kind = case.value("run.kind")
+    if kind is UNKNOWN:
+        named = tuple(name for name in _TRAINING if (fact := case.fact(name)) and fact.source.how in _STATED)
+        if not named:
+            return []
+        kind = "train"
+        added.append(Fact(name="run.kind", value=kind, source=Source(how=How.DERIVED, derived_from=named)))
+    if kind == "train" and case.fact("run.phase") is None:
+        source = Source(how=How.ASSUMED, derived_from=("run.kind",), note="nothing says that it was another phase")
+        added.append(Fact(name="run.phase", value="train", source=source))
+    return added
+
+
 def derive(case: Case) -> Case:
     """The case with every derived fact whose ingredients are known and that nobody stated."""
+    case = case.with_facts(_kind_and_phase(case))
     known: dict[str, Value] = {fact.name: fact.value for name in case.names() if (fact := case.fact(name))}
     added = []
     for name, needs, rule in _DERIVED:

@@ -80,6 +80,7 @@ def _sighting(document: Document, stream: Document, found: Found, traces: Sequen
         frames=trace.frames if trace else (),
         phase=judgement.phase,
         module=judgement.module,
+        vague=found.template.vague,
         fatal=found.template.fatal and not _retried(stream, found, trace),
     )
     chained = trace is not None and trace.chained is not None

@@ -34,6 +34,7 @@ class Template:
     units: str | None = None
     means: Mapping[str, str] = field(default_factory=dict)
     sets: Mapping[str, Value] = field(default_factory=dict)
+    vague: bool = False  # leaves open which memory: a clearer statement beside it decides
     notes_en: str = ""
     notes_zh: str = ""
 

@@ -45,6 +45,7 @@ class MessageFile(Model):
     when: dict[str, tuple[int | str, ...]] = Field(default_factory=dict)
     unless: tuple[str, ...] = ()
     fallback: bool = False
+    vague: bool = False
     once: bool = False
     means: dict[
         str,
