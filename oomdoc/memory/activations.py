@@ -89,7 +89,7 @@ def layer_bytes(
     mlp_gradients = (3 if block.gated else 2) * c * block.mlp
     extra = tokens * (max(mlp_gradients, c * 3 * block.query + 4 * block.query) + 2 * r * block.hidden)
     if kernel == "eager":
-        extra += samples * block.heads * length * length * (c + (8 if c < 4 else 4))
+        extra += samples * block.heads * length * length * (6 if c < 4 else 8)  # softmax backward: gradient in, out
     return Layer(kept, extra, tokens * r * block.hidden)
 
 
@@ -109,7 +109,8 @@ def attention_kept(block: Block, settings: Settings, samples: float, length: flo
     kept = tokens * c * width + 4 * tokens * block.heads
     if kernel == "eager":
         scores = 4.0 if c == 4 else 4 + c
-        kept += samples * block.heads * length * length * (scores + (c + 1 if block.shape.dropout else 0))
+        scores += (c + 1 if block.shape.dropout else 0) + (c if block.shape.softcap else 0)
+        kept += samples * block.heads * length * length * scores
     return kept
 
 
@@ -165,7 +166,10 @@ def _mlp(block: Block, settings: Settings) -> float:
     c = settings.compute
     if block.gated:
         return c * block.mlp * (2 if settings.liger or settings.loss == "chunked" else 3)
-    return c * block.mlp * (4 if block.shape.activation == "composed" else 1)
+    if block.shape.activation == "fused" or settings.own_kernels:
+        return c * block.mlp
+    # x, tanh, 1 + tanh and x/2 are kept; under autocast the power is taken in float32, and what follows from it too
+    return block.mlp * (14 if settings.autocast and c < 4 else 4 * c)
 
 
 def _with_experts(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from oomdoc.memory.activations import language_layer
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.inference import cache_part, engine_plan, forward_parts, generation_length
+from oomdoc.memory.knowledge import holds
 from oomdoc.memory.logits import has_logits, loss_parts
 from oomdoc.memory.parallel import exchange_parts, gradient_share, state_share, weight_share
 from oomdoc.memory.parts import Part, part, total
@@ -117,6 +118,7 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
         ),
         Moment("backward", "the last layers are differentiated", (*base, *held, *casts, *stored, *live)),
         Moment("backward", "the first layers are differentiated", (*base, *gradients, *live)),
+        Moment("backward", "the vision tower is differentiated", (*base, *gradients, *kept, *moment)),
         Moment("backward", "the embedding is differentiated", (*base, *gradients, *_embedding(model, settings, found))),
         Moment(
             "step",
@@ -162,7 +164,8 @@ def _inference(model: Architecture, settings: Settings) -> list[Moment]:
                 (*weights, cache, part("workspace", "profiling pass and CUDA graphs", rest, 0.3)),
             ),
         ]
-    forward = [*forward_parts(model, settings, samples, prompt, prompt), *moment]
+    rows = prompt if holds("<4.45", settings.transformers) else 1  # generate() asks for the last position since then
+    forward = [*forward_parts(model, settings, samples, prompt, rows), *moment]
     if settings.serving.grad:
         forward.extend(_activations(model, settings)[0])
     result = [

@@ -25,7 +25,7 @@ def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part
     copies = loss_recipe(name)[stage]
     width = copies.get("half", 0) * settings.compute + copies.get("float", 0) * 4
     if model.shape.softcap:
-        width += settings.compute + 4  # tanh keeps its output; the division makes one more copy
+        width += settings.compute  # tanh keeps its output
     vocab = model.vocab / settings.parallel.tensor
     return [
         part(

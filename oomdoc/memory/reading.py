@@ -98,6 +98,7 @@ class _Reader:
             parallel=parallel,
             loss=framework_loss,
             logits_doubt=float(self.habits["logits_doubt"]),
+            own_kernels=bool(self.habits.get("own_kernels")),
             liger=bool(self.flag("train.liger_kernel") or self.flag("train.chunked_loss")),
             lengths=self.lengths(),
             expandable=bool(self.flag("env.expandable_segments"))

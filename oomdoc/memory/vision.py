@@ -79,21 +79,27 @@ def tower(model: Architecture, settings: Settings, seen: Seen) -> tuple[list[Par
     layer = layer_bytes(block, settings, samples, length, kernel, trained)
     masks = settings.samples * seen.patches**2 * settings.compute if note == "masked" else 0
     kept: list[Part] = []
+    stored = in_graph
     shown = (vision.layers, f"{seen.patches:,}", kernel)
     if in_graph:
         checkpointed = settings.vision_checkpointing
         if checkpointed is None:
             checkpointed = settings.checkpointing == "all"
         if checkpointed:
-            kept = [part("activations", "vision tower, checkpointed", vision.layers * layer.input + layer.kept, 0.25,
-                         "{} block inputs and one live block, {} patches, {}", *shown)]  # fmt: skip
+            stored = False
+            kept = [part("activations", "vision tower, checkpointed", vision.layers * layer.input, 0.25,
+                         "{} block inputs, {} patches, {}", *shown)]  # fmt: skip
         else:
             kept = [
                 part(
                     "activations", "vision tower", vision.layers * layer.kept, 0.2, "{} blocks, {} patches, {}", *shown
                 )
             ]
-    moment = [part("workspace", "vision tower, one block", layer.extra + masks + (0 if in_graph else layer.kept), 0.3,
+    elif settings.trains and settings.lora and settings.checkpointing != "off" and holds(">=5", settings.transformers):
+        # enable_input_require_grads reaches the tower's own embedding there, so its checkpoints are kept though frozen
+        kept = [part("activations", "vision tower, inputs of frozen blocks", vision.layers * layer.input, 0.3,
+                     "{} block inputs, {} patches", vision.layers, f"{seen.patches:,}")]  # fmt: skip
+    moment = [part("workspace", "vision tower, one block", layer.extra + masks + (0 if stored else layer.kept), 0.3,
                    "{2}: {1} patches", *shown)]  # fmt: skip
     if model.visual_vocab:
         table = settings.samples * seen.tokens * model.visual_vocab * (settings.compute + 4)
