@@ -82,7 +82,12 @@ def rank(judgements: Iterable[Judgement]) -> tuple[Finding, ...]:
         known = best.get(finding.rule.cause)
         if known is None or finding.probability > known.probability:
             best[finding.rule.cause] = finding
-    return tuple(sorted(best.values(), key=lambda finding: (-finding.probability, finding.rule.id)))
+    return tuple(sorted(best.values(), key=_order))
+
+
+def _order(finding: Finding) -> tuple[bool, float, str]:
+    """The most probable first; "the input does not say why" after every cause that has a sign."""
+    return finding.rule.cause == NO_INFORMATION, -finding.probability, finding.rule.id
 
 
 def _finding(judgement: Judgement) -> Finding | None:
