@@ -72,12 +72,14 @@ def quantise(model: Any, plan: Dict[str, Any]) -> None:
         return
     output = _output_layer(model)
     skip = set(quant.get("skip") or ())
-    for name, module in list(model.named_modules()):
+    for module in list(model.modules()):
         for child_name, child in list(module.named_children()):
-            full = f"{name}.{child_name}" if name else child_name
-            if type(child) is torch.nn.Linear and child is not output and child_name not in ("lm_head", *skip):
+            if type(child) is torch.nn.Linear and (quant.get("head") or child is not output and child_name != "lm_head") and child_name not in skip:
                 setattr(module, child_name, Packed(child, int(bits), bool(quant.get("double")), quant.get("type")))
-                del full
+    if quant.get("upcast"):  # peft.prepare_model_for_kbit_training
+        for parameter in model.parameters():
+            if parameter.dtype in (torch.float16, torch.bfloat16):
+                parameter.data = parameter.data.to(torch.float32)
 
 
 class Packed(torch.nn.Linear):

@@ -20,6 +20,7 @@ class Card:
     def __init__(self, capability: Any = (8, 0), ignore_mask: bool = False) -> None:
         self.capability = tuple(capability)
         self.ignore_mask = ignore_mask  # flash-attn packs the sequences instead: no mask reaches the kernel
+        self.autocast: Optional[torch.dtype] = None
         self.chosen: Dict[str, int] = {}
 
 
@@ -123,6 +124,10 @@ def attend(card: Card) -> Any:
     ) -> Tensor:  # fmt: skip
         if card.ignore_mask:
             attn_mask = None
+        if card.autocast is not None and torch.is_autocast_enabled("cpu"):
+            query, key, value = (part.to(card.autocast) for part in (query, key, value))
+            if attn_mask is not None and attn_mask.is_floating_point():
+                attn_mask = attn_mask.to(card.autocast)
         grad = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad)
         kernel = choose(card, query, key, value, attn_mask, grouped=enable_gqa, grad=grad)
         card.chosen[kernel] = card.chosen.get(kernel, 0) + 1

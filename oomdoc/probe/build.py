@@ -10,20 +10,11 @@ import torch
 
 VISION = ("visual", "vision_tower", "vision_model", "vision_encoder", "vision_embed_tokens", "vpm", "vit")
 PROJECTOR = ("merger", "multi_modal_projector", "mlp1", "connector", "projector", "aligner", "resampler")
-_AUTO = (
-    "AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForCausalLM", "AutoModelForSpeechSeq2Seq",
-    "AutoModelForSeq2SeqLM", "AutoModelForSequenceClassification", "AutoModelForImageClassification",
+_AUTO = (  # sequence-to-sequence before causal: Whisper and BART have both
+    "AutoModelForImageTextToText", "AutoModelForVision2Seq", "AutoModelForSpeechSeq2Seq", "AutoModelForSeq2SeqLM",
+    "AutoModelForCausalLM", "AutoModelForSequenceClassification", "AutoModelForImageClassification",
     "AutoModelForMaskedLM", "AutoModel",
 )  # fmt: skip
-_HEADS = {
-    "causal": "AutoModelForCausalLM",
-    "image-text": "AutoModelForImageTextToText",
-    "seq2seq": "AutoModelForSeq2SeqLM",
-    "sequence-classification": "AutoModelForSequenceClassification",
-    "token-classification": "AutoModelForTokenClassification",
-    "masked": "AutoModelForMaskedLM",
-}
-
 
 class CannotBuild(RuntimeError):
     """The configuration does not make a model in this environment; the message is one line."""

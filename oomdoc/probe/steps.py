@@ -44,7 +44,8 @@ class Run:
             stack.enter_context(as_on_cuda(self.card))
             stack.enter_context(meta_autocast_is_cpu())
             precision = self.plan.get("autocast")
-            self.mixed = stack.enter_context(autocast(dtype_of(precision) if precision else None))
+            self.card.autocast = dtype_of(precision) if precision else None
+            self.mixed = stack.enter_context(autocast(self.card.autocast))
             stack.enter_context(self.mode)
             self._watch_modules(stack)
             phases = self.plan.get("phases") or ["train"]

@@ -50,7 +50,7 @@ def sparkline(values: Sequence[int], width: int, *, glyphs: bool = True) -> str:
     bounds = [len(values) * place // width for place in range(width + 1)]
     heights = [max(values[low:high]) for low, high in zip(bounds, bounds[1:], strict=False)]
     most = max(heights) or 1
-    return "".join(marks[min(len(marks) - 1, value * len(marks) // (most + 1))] for value in heights)
+    return "".join(marks[min(len(marks) - 1, value * len(marks) // most)] for value in heights)
 
 
 def _phases(timeline: Mapping[str, Any], width: int) -> str:

@@ -1,0 +1,226 @@
+"""Dry runs of tiny models in an interpreter that has torch: exact sums where a person can work them out by hand."""
+
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from oomdoc.cli.dryrun import command
+from oomdoc.probe.dryrun import dry_run
+from oomdoc.probe.host import Worker, WorkerError
+from oomdoc.probe.plan import plan_of
+
+PYTHON = os.environ.get("OOMDOC_TEST_PYTHON") or sys.executable
+CONFIG = {
+    "model_type": "llama", "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 3, "num_attention_heads": 4,
+    "num_key_value_heads": 2, "vocab_size": 2000, "tie_word_embeddings": False, "max_position_embeddings": 1024,
+}  # fmt: skip
+PARAMETERS = 2 * 2000 * 256 + 256 + 3 * (256 * 256 * 2 + 256 * 128 * 2 + 3 * 256 * 512 + 2 * 256)
+FACTS = {
+    "train.method": "full", "train.pure_precision": True, "train.precision": "bfloat16", "train.sequence_tokens": 256,
+    "train.per_device_batch_size": 1, "train.gradient_checkpointing": False, "train.optimizer": "adamw_torch",
+}  # fmt: skip
+
+
+@cache
+def has_torch() -> bool:
+    done = subprocess.run([PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+pytestmark = pytest.mark.torch
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    if not has_torch():
+        pytest.skip("torch and transformers are not in the test interpreter (OOMDOC_TEST_PYTHON)")
+    with Worker(PYTHON) as started:
+        yield started
+
+
+def answer(worker: Worker, config: dict[str, Any] | None = None, job: dict[str, Any] | None = None, **facts: Any) -> dict[str, Any]:
+    plan = plan_of({**FACTS, **{name.replace("__", "."): value for name, value in facts.items()}}, {**CONFIG, **(config or {})})
+    return worker.ask({**plan.job, **(job or {})}, timeout=120)
+
+
+def component(found: dict[str, Any], phase: str, name: str) -> int:
+    terms = next(each["terms"] for each in found["phases"] if each["phase"] == phase)
+    return sum(term["bytes"] for term in terms if term["component"] == name)
+
+
+def rounded(*shapes: int) -> int:
+    return sum(-(-size // 512) * 512 for size in shapes)
+
+
+def test_parameters_and_weights_are_exact(worker: Worker) -> None:
+    found = answer(worker)
+    assert found["parameters"] == PARAMETERS
+    assert found["trainable_parameters"] == PARAMETERS
+    assert component(found, "load", "weights") - 2 * PARAMETERS < 4096  # the rotary table in float32
+
+
+def test_gradients_and_adam_states_are_exact_at_the_step(worker: Worker) -> None:
+    found = answer(worker)
+    assert component(found, "step", "gradients") == 2 * PARAMETERS  # every matrix is a multiple of 512 bytes
+    assert component(found, "step", "optimizer") == pytest.approx(4 * PARAMETERS, rel=0.001)
+    assert component(found, "step", "workspace") >= 2 * PARAMETERS  # foreach: the square roots of all second moments
+
+
+def test_a_fused_optimizer_has_no_temporaries(worker: Worker) -> None:
+    fused = answer(worker, train__optimizer="adamw_torch_fused")
+    assert component(fused, "step", "optimizer") == pytest.approx(4 * PARAMETERS, rel=0.01)
+    plain = next(each for each in answer(worker)["phases"] if each["phase"] == "step")
+    step = next(each for each in fused["phases"] if each["phase"] == "step")
+    assert plain["allocated_bytes"] - step["allocated_bytes"] > PARAMETERS
+
+
+def test_logits_are_found_by_their_shape(worker: Worker) -> None:
+    found = answer(worker)
+    logits = component(found, "backward", "logits")
+    assert logits == pytest.approx(3 * 256 * 2000 * 4, rel=0.01)  # log-softmax and two gradients in float32
+    top = [each for each in found["top_tensors"] if each["component"] == "logits"]
+    assert top[0]["shape"][-1] == 2000
+    assert any("loss" in each["frame"] for each in found["top_tensors"] if each["frame"])
+
+
+def test_eager_attention_keeps_the_scores_and_sdpa_does_not(worker: Worker) -> None:
+    sdpa = answer(worker, train__sequence_tokens=1024)
+    eager = answer(worker, train__sequence_tokens=1024, model__attention="eager")
+    scores = 3 * 4 * 1024 * 1024 * 2  # layers x heads x S x S in bfloat16
+    assert eager["allocated_bytes"] - sdpa["allocated_bytes"] > scores
+    assert sdpa["kernels"] == {"flash": 6}
+    assert "kernels" in eager
+    assert not eager["kernels"]
+
+
+def test_a_card_without_flash_attention_takes_another_kernel(worker: Worker) -> None:
+    assert set(answer(worker, job={"capability": [7, 5]})["kernels"]) == {"math"}  # bfloat16 on Turing
+    half = answer(worker, {"num_key_value_heads": 4}, {"capability": [7, 5]}, train__precision="float16")
+    assert set(half["kernels"]) == {"efficient"}
+    grouped = answer(worker, job={"capability": [7, 5]}, train__precision="float16")
+    assert set(grouped["kernels"]) == {"math"}  # the efficient kernel wants as many key heads as query heads
+
+
+def test_checkpointing_trades_activations(worker: Worker) -> None:
+    plain = answer(worker, train__sequence_tokens=1024)
+    less = answer(worker, train__sequence_tokens=1024, train__gradient_checkpointing=True)
+    assert component(less, "forward", "activations") < 0.6 * component(plain, "forward", "activations")
+    assert less["kernels"]["flash"] == 12  # every layer runs twice in each of two steps
+
+
+def test_autocast_keeps_float32_weights_and_half_activations(worker: Worker) -> None:
+    found = answer(worker, train__pure_precision=False, train__mixed_precision=True)
+    assert component(found, "load", "weights") >= 4 * PARAMETERS
+    assert component(found, "step", "gradients") == 4 * PARAMETERS
+    assert set(found["kernels"]) == {"flash"}
+
+
+def test_autocast_survives_checkpointing(worker: Worker) -> None:
+    found = answer(worker, train__pure_precision=False, train__mixed_precision=True, train__gradient_checkpointing=True)
+    assert set(found["kernels"]) == {"flash"}
+
+
+def test_quantised_weights_are_counted_packed(worker: Worker) -> None:
+    found = answer(worker, train__method="qlora", lora__rank=4, lora__target_modules=["q_proj", "v_proj"])
+    linear = 3 * (256 * 256 * 2 + 256 * 128 * 2 + 3 * 256 * 512)
+    kept = 2 * 2000 * 256 + 7 * 256
+    assert component(found, "load", "weights") == pytest.approx(linear * 0.516 + 4 * kept, rel=0.06)
+    assert found["trainable_parameters"] == 3 * 4 * (256 + 256 + 256 + 128)
+
+
+def test_zero_divides_the_states(worker: Worker) -> None:
+    one = answer(worker)
+    eight = answer(worker, parallel__zero_stage=3, parallel__world_size=8)
+    assert component(eight, "step", "optimizer") == pytest.approx(component(one, "step", "optimizer") / 8, rel=0.05)
+    assert component(eight, "load", "weights") == pytest.approx(component(one, "load", "weights") / 8, rel=0.05)
+    assert eight["gathered"]["gathered"] > 0
+
+
+def test_a_model_too_large_for_the_card_names_the_request(worker: Worker) -> None:
+    found = answer(worker, job={"capacity_bytes": 24 << 20})
+    assert found["failure"]["tried_to_allocate_bytes"] > 0
+    assert found["allocated_bytes"] > 24 << 20
+
+
+def test_generation_grows_a_cache(worker: Worker) -> None:
+    found = answer(worker, train__method="inference", inference__max_new_tokens=256, inference__prompt_tokens=256)
+    cache = component(found, "generate", "kv_cache")
+    assert 0 < cache <= 2 * 3 * 2 * 64 * 512 * 2 * 1.1
+
+
+def test_qwen_vl_runs_with_real_grids(worker: Worker) -> None:
+    config = {
+        "model_type": "qwen2_5_vl", "image_token_id": 990, "video_token_id": 991, "vision_start_token_id": 988,
+        "vision_end_token_id": 989, "tie_word_embeddings": False,
+        "text_config": {**{k: v for k, v in CONFIG.items() if k != "model_type"}, "model_type": "qwen2_5_vl_text", "vocab_size": 1000,
+                        "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]}},
+        "vision_config": {"depth": 2, "hidden_size": 64, "num_heads": 4, "intermediate_size": 128, "out_hidden_size": 256,
+                          "patch_size": 14, "window_size": 112, "fullatt_block_indexes": [1], "spatial_merge_size": 2},
+    }  # fmt: skip
+    plan = plan_of({**FACTS, "train.num_images": 1, "image.height": 280, "image.width": 224, "train.freeze_vision_tower": False}, config)
+    found = worker.ask(plan.job, timeout=120)
+    assert found["error"] is None
+    assert any("visual" in term["name"] for each in found["phases"] for term in each["terms"])
+
+
+def test_an_unknown_model_type_is_one_line(worker: Worker) -> None:
+    with pytest.raises(WorkerError, match="model_type nonesuch") as caught:
+        worker.ask({"config": {"model_type": "nonesuch"}}, timeout=60)
+    assert caught.value.kind == "build"
+
+
+def test_remote_code_is_refused_without_a_yes(worker: Worker) -> None:
+    config = {"model_type": "nonesuch", "auto_map": {"AutoConfig": "x.Y"}}
+    with pytest.raises(WorkerError, match="--trust-remote-code"):
+        worker.ask({"config": config, "path": "."}, timeout=60)
+
+
+def test_the_profile_adds_up(worker: Worker) -> None:
+    del worker  # only for its skip
+    found = dry_run(FACTS, CONFIG, python=PYTHON, timeout=120)
+    profile = found.profile
+    for phase in profile.phases:
+        assert sum(term.bytes for term in phase.terms) == phase.allocated_bytes
+    assert profile.allocated_bytes <= profile.reserved_bytes <= profile.device_bytes
+    assert profile.low_bytes <= profile.device_bytes <= profile.high_bytes
+    assert sum(profile.components.values()) == profile.device_bytes
+
+
+def test_the_command_writes_its_files(worker: Worker, tmp_path: Path) -> None:
+    del worker
+    import json
+
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    page, dump = tmp_path / "out.html", tmp_path / "out.pickle"
+    arguments = ["--config", str(tmp_path), "--method", "full", "--max-length", "128", "--python", PYTHON, "--lang", "en",
+                 "--timeline", str(page), "--snapshot", str(dump)]  # fmt: skip
+    done = CliRunner().invoke(command, arguments, standalone_mode=False)
+    assert done.exception is None, done.output
+    assert "LlamaForCausalLM" in done.output
+    assert "<svg" in page.read_text()
+    trace = pickle.loads(dump.read_bytes())["device_traces"][0]
+    assert {entry["action"] for entry in trace} == {"alloc", "free_completed"}
+
+
+def test_tables_of_facts_answer_line_by_line(worker: Worker, tmp_path: Path) -> None:
+    del worker
+    import json
+
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    rows = [{**FACTS, "model.config_path": str(tmp_path)}, {"train.method": "full"}]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("\n".join(json.dumps(row) for row in rows) + "\nbroken\n")
+    done = CliRunner().invoke(command, ["--facts", str(source), "--format", "json", "--python", PYTHON], standalone_mode=False)
+    lines = [json.loads(line) for line in done.output.splitlines()]
+    assert len(lines) == 3
+    assert lines[0]["memory"]["method"] == "dry_run"
+    assert lines[1]["error"]
+    assert "not JSON" in lines[2]["error"]
