@@ -131,6 +131,9 @@ class Framework(Model):
     positional: str | None = Field(default=None, description="fact that the first word without a dash gives")
     targets_respect_freeze: Literal["never", "all-linear", "always"] = "never"
     parameters: tuple[Parameter, ...] = ()
+    needs: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="option -> one of these must be set too"
+    )
     renamed: dict[str, str] = Field(default_factory=dict, description="old name -> the one that took its place")
     known_names: tuple[Names, ...] = ()
     known_env: tuple[Names, ...] = ()

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from pydantic import Field
-
-from oomdoc.facts.model import Model, Value
+from oomdoc.facts.model import Value
 from oomdoc.ingest.frameworks import ancestors, normal, raw_files
 from oomdoc.ingest.syntax.setting import Command, Parsed, Setting
 from oomdoc.ingest.version_range import Version, bounds, contains, joined, parse_version, representative
@@ -19,7 +17,8 @@ TEXT_LIMIT = (
 )
 
 
-class Evidence(Model):
+@dataclass(frozen=True, slots=True)
+class Evidence:
     """One sign that was seen."""
 
     sign: str
@@ -28,19 +27,20 @@ class Evidence(Model):
     file: str | None = None
 
 
-class FrameworkMatch(Model):
+@dataclass(frozen=True, slots=True)
+class FrameworkMatch:
     """A recognised framework. `version` is what was stated or, marked by `assumed`, what is taken for granted."""
 
     id: str
     name: str
     version: str
     assumed: bool
-    versions: str = ""
     score: float
     confidence: float
+    versions: str = ""
     evidence: tuple[Evidence, ...] = ()
     components: tuple[str, ...] = ()
-    versions_of: dict[str, str] = Field(default_factory=dict, description="versions of the libraries it builds on")
+    versions_of: Mapping[str, str] = field(default_factory=dict)  # of the libraries it builds on
 
     @property
     def number(self) -> Version:

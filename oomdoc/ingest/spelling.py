@@ -31,6 +31,7 @@ def problems(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Iss
     for document in parsed:
         trusted = _own_settings(document, entry, known, match)
         found.extend(_contradictions(trusted))
+        found.extend(_halves(trusted, entry))
         for setting in document.settings:
             if setting.kind == "env":
                 found.extend(_environment(setting, entry, match, parsed))
@@ -50,26 +51,27 @@ def _lost(parsed: Iterable[Parsed], match: FrameworkMatch | None) -> Iterator[Is
         "comment": ("a comment above ends the command", "上面的注释行截断了命令"),
         "blank-line": ("an empty line ends the command", "空行截断了命令"),
     }
+    lost_parts = [lost for document in parsed for command in document.commands for lost in command.lost]
+    if not lost_parts:
+        return
     vocabulary = Vocabulary(match)
-    for document in parsed:
-        for command in document.commands:
-            for lost in command.lost:
-                en, zh = reasons[lost.reason]
-                for flag in lost.flags:
-                    fact, stayed = _meaning(vocabulary, flag, match)
-                    tail_en, tail_zh = _stayed(fact, stayed, known=fact is not None and stayed is not SILENT)
-                    yield Issue(
-                        kind="lost",
-                        native=native_name(flag),
-                        written=flag.raw,
-                        file=flag.file,
-                        line=flag.line,
-                        span=flag.key_span,
-                        en=f"{native_name(flag)} never reached the program: {en}{tail_en}",
-                        zh=f"{native_name(flag)} 没有传给程序：{zh}{tail_zh}",
-                        fact=fact,
-                        stayed=None if stayed is SILENT else stayed,
-                    )
+    for lost in lost_parts:
+        en, zh = reasons[lost.reason]
+        for flag in lost.flags:
+            fact, stayed = _meaning(vocabulary, flag, match)
+            tail_en, tail_zh = _stayed(fact, stayed, known=fact is not None and stayed is not SILENT)
+            yield Issue(
+                kind="lost",
+                native=native_name(flag),
+                written=flag.raw,
+                file=flag.file,
+                line=flag.line,
+                span=flag.key_span,
+                en=f"{native_name(flag)} never reached the program: {en}{tail_en}",
+                zh=f"{native_name(flag)} 没有传给程序：{zh}{tail_zh}",
+                fact=fact,
+                stayed=None if stayed is SILENT else stayed,
+            )
 
 
 def _meaning(vocabulary: Vocabulary, setting: Setting, match: FrameworkMatch | None) -> tuple[str | None, object]:
@@ -94,6 +96,18 @@ def _stayed(fact: str | None, value: object, *, known: bool) -> tuple[str, str]:
 def _all_names() -> Mapping[str, frozenset[str]]:
     """Option and environment names of every framework file, whatever the version."""
     return {name: frozenset(_collect(name)) for name in raw_files()}
+
+
+@cache
+def _all_variables() -> frozenset[str]:
+    """The environment variables of every framework file."""
+    found: set[str] = set()
+    for document in raw_files().values():
+        for group in document.get("known_env", []):  # type: ignore[attr-defined]
+            found.update(group["names"].split())
+        for parameter in document.get("parameters", []):  # type: ignore[attr-defined]
+            found.update(parameter.get("env", ()))
+    return frozenset(found)
 
 
 def _collect(name: str) -> Iterator[str]:
@@ -212,7 +226,7 @@ def _environment(
     setting: Setting, entry: Framework, match: FrameworkMatch, parsed: Sequence[Parsed]
 ) -> Iterator[Issue]:
     name = setting.key
-    if any(name in names for names in _all_names().values()) or not name.isupper() or len(name) < SHORTEST:
+    if not name.isupper() or len(name) < SHORTEST or name in _all_variables():
         return
     if any(f"${name}" in s.raw or f"${{{name}" in s.raw for document in parsed for s in document.settings):
         return  # the script hands it on itself
@@ -245,6 +259,20 @@ def _contradictions(settings: Sequence[Setting]) -> Iterator[Issue]:
                 "contradictory",
                 en=f"{first} and {second} are both on; only one can hold",
                 zh=f"{first} 和 {second} 同时开启，只能有一个生效",
+            )
+
+
+def _halves(settings: Sequence[Setting], entry: Framework) -> Iterator[Issue]:
+    """Options that do nothing without another one, e.g. a quantisation method without its bit width."""
+    given = {normal(setting.key): setting for setting in settings}
+    for name, others in entry.needs.items():
+        if name in given and not given.keys() & set(others):
+            yield _issue(
+                given[name],
+                "inactive",
+                suggestion=others[0],
+                en=f"{native_name(given[name])} does nothing without {others[0]}",
+                zh=f"没有 {others[0]} 时，{native_name(given[name])} 不起作用",
             )
 
 

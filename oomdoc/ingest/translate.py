@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from oomdoc.facts.fact import Fact, How, Source
-from oomdoc.facts.model import Model, Value
+from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
 from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
 from oomdoc.ingest.recognise import FrameworkMatch, calls_of
@@ -20,13 +21,14 @@ MANY = 5  # options of a configuration file, from which on it is taken to be all
 _COMMAND_KINDS = frozenset({"flag", "env", "positional", "hydra"})
 
 
-class Reading(Model):
+@dataclass(frozen=True, slots=True)
+class Reading:
     """One row of "what did my run actually use": a native option, and the fact it became, if any."""
 
     native: str
     written: str
-    fact: Fact | None = None
     status: str
+    fact: Fact | None = None
     file: str | None = None
     line: int | None = None
     note_en: str | None = None
@@ -205,17 +207,17 @@ def _rows(vocabulary: Vocabulary, setting: Setting, *, launcher: bool = False) -
         native=native_name(setting), written=setting.raw, status=setting.origin, file=setting.file, line=setting.line
     )
     if layer is None:
-        return [row.model_copy(update={"status": "unread"})] if setting.kind != "env" else []
+        return [replace(row, status="unread")] if setting.kind != "env" else []
     rows = []
     for parameter in parameters:
         said = parameter.inactive or parameter.bounds_nothing or parameter.note
-        notes = {"note_en": said.en, "note_zh": said.zh} if said else {}
+        noted = replace(row, note_en=said.en, note_zh=said.zh) if said else row
         if parameter.inactive or parameter.fact is None:
-            rows.append(row.model_copy(update={**notes, "status": "inactive" if parameter.inactive else row.status}))
+            rows.append(replace(noted, status="inactive" if parameter.inactive else row.status))
             continue
         value = convert(parameter, setting.value)
         if value is SILENT:
-            rows.append(row.model_copy(update=notes))
+            rows.append(noted)
             continue
         source = Source(
             how=how(setting),
@@ -228,7 +230,7 @@ def _rows(vocabulary: Vocabulary, setting: Setting, *, launcher: bool = False) -
             status="log" if setting.kind == "dump" else setting.origin,
         )
         fact = Fact(name=parameter.fact, value=value, source=source)
-        rows.append(row.model_copy(update={**notes, "fact": fact}))
+        rows.append(replace(noted, fact=fact))
     return rows
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import PurePath
 
 from oomdoc.facts.fact import TRUST, Fact, How
@@ -29,7 +30,7 @@ def as_json(read: SettingsRead, language: Language) -> str:
             "version": match.version,
             "assumed": match.assumed,
             "confidence": match.confidence,
-            "evidence": [evidence.model_dump() for evidence in match.evidence],
+            "evidence": [asdict(evidence) for evidence in match.evidence],
         },
         "settings": [
             {
