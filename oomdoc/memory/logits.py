@@ -64,6 +64,11 @@ def recipe_name(model: Architecture, settings: Settings) -> str:
     return "float"
 
 
+def all_positions(model: Architecture, settings: Settings) -> bool:
+    """Whether generate() computes logits for the whole prompt: before transformers 4.45, and in remote code."""
+    return holds("<4.45", settings.transformers) or model.model_type in document("losses")["remote_half"]
+
+
 def logits_bytes(model: Architecture, settings: Settings, samples: int, rows: int) -> int:
     """One batch of logits outside the loss: transformers before 4.45 upcasts them all, later ones do not."""
     width = settings.compute + (4 if holds("<4.45", settings.transformers) and settings.transformers else 0)
