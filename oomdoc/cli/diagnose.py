@@ -5,7 +5,7 @@ import sys
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred, say
+from oomdoc.messages import Language, preferred, say
 
 _FORMATS = ("text", "json", "markdown", "html", "github")
 
@@ -31,8 +31,9 @@ def command(
     from oomdoc.api import examine
     from oomdoc.report.out import write
 
-    language = preferred(lang)
-    paths = list(files) or ([] if sys.stdin.isatty() else ["-"])
+    language = spoken(lang, kind)
+    piped = sys.stdin is not None and not sys.stdin.isatty()
+    paths = list(files) or (["-"] if piped else [])
     if not paths and not configs:
         raise click.UsageError("name a log, or pipe one in: oomdoc diagnose train.log")
     progress = diagnostics.ProgressLine(say(language, "report.reading", name="{name}", done="{done}", total="{total}"))
@@ -42,6 +43,18 @@ def command(
         progress.done()
     from oomdoc.report.render import render
 
-    write(render(diagnosis, kind, language, with_facts=with_facts, columns=width))
-    named = bool(diagnosis.findings) or diagnosis.verdict.outcome == "not_oom"
-    return diagnostics.NAMED if named else diagnostics.NONE_NAMEABLE
+    text = render(diagnosis, kind, language, with_facts=with_facts, columns=width)
+    write(text, None if kind == "text" else "utf-8")
+    return diagnostics.NAMED if diagnosis.names_cause else diagnostics.NONE_NAMEABLE
+
+
+def spoken(asked: str | None, kind: str = "text") -> Language:
+    """The language of a report: English where stdout has no Chinese characters, said aloud if Chinese was asked for."""
+    from oomdoc.report.out import can_write
+
+    language = preferred(asked)
+    if language == "zh" and kind == "text" and not can_write("原因"):
+        if asked:
+            diagnostics.say_error("standard output has no Chinese characters; the report is in English")
+        return "en"
+    return language

@@ -16,18 +16,30 @@ def expected_errors() -> tuple[type[Exception], ...]:
     """The errors that are about the input or the base, not about a defect of ours."""
     from oomdoc.facts.base import BaseError
     from oomdoc.ingest.errors import InputError
+    from oomdoc.report.out import OutputError
 
-    return (InputError, BaseError)
+    return (InputError, BaseError, OutputError)
 
 
 def report(error: Exception) -> None:
     """One line for an error, then its help line where it carries one."""
-    _write(f"oomdoc: {error}\n")
+    say_error(str(error))
 
 
 def say_error(line: str, help_line: str | None = None) -> None:
     """One line, and at most one suggestion."""
-    _write(f"oomdoc: {line}\n" + (f"{help_line}\n" if help_line else ""))
+    from oomdoc.report.mask import visible  # file names are the person's, and may hold anything
+
+    line = visible(" ".join(line.split()))
+    _write(f"oomdoc: {line}\n" + (f"{visible(help_line)}\n" if help_line else ""))
+
+
+def defect(error: Exception) -> None:
+    """An error that we did not expect: what it was, and how to see more."""
+    say_error(
+        f"this is a defect of oomdoc: {type(error).__name__}: {error}",
+        "help: set OOMDOC_DEBUG=1 to see where, and report it with the input if you can",
+    )
 
 
 def interrupted() -> None:
@@ -46,7 +58,7 @@ class ProgressLine:
         self._started = self._clock()
         self._last = 0.0
         self._shown = False
-        self._on = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._on = sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def __call__(self, name: str, done: int, total: int) -> None:
         """Show how far the reading of one input has come."""
@@ -57,8 +69,11 @@ class ProgressLine:
             return
         self._last = now
         self._shown = True
+        from oomdoc.report.mask import visible
+
         whole = size(total) if total else "?"
-        _write("\r\x1b[K" + self._template.format(name=os.path.basename(name), done=size(done), total=whole))  # noqa: PTH119
+        shown = visible(os.path.basename(name))  # noqa: PTH119
+        _write("\r\x1b[K" + self._template.format(name=shown, done=size(done), total=whole))
 
     def done(self) -> None:
         """Take the line away again."""
@@ -67,8 +82,8 @@ class ProgressLine:
 
 
 def _write(text: str) -> None:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):  # None where the shell closed it
         sys.stdout.flush()
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(text)
         sys.stderr.flush()

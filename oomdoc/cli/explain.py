@@ -3,7 +3,8 @@
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred, say
+from oomdoc.cli.diagnose import spoken
+from oomdoc.messages import say
 
 
 @click.command(name="explain")
@@ -18,7 +19,7 @@ def command(cause: str, lang: str | None) -> int:
     from oomdoc.report.explain import explain
     from oomdoc.report.out import write
 
-    language = preferred(lang)
+    language = spoken(lang)
     asked = [rule for rule in rules() if cause in (rule.cause, rule.id)]
     if asked:
         write(explain(asked, language))

@@ -1,7 +1,6 @@
 """The root command: global options, lazy commands, and the one place that turns errors into exit codes."""
 
 import os
-import sys
 from importlib import import_module
 
 import click
@@ -59,14 +58,20 @@ def cli() -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 cause named, 1 none nameable, 2 usage or unreadable input, 130 interrupted."""
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command line: 0 cause named, 1 none nameable, 2 usage or unreadable input, 130 interrupted.
+
+    Nothing but KeyboardInterrupt leaves this function; a defect of ours is one line too, its traceback on request.
+    """
     try:
         code = cli.main(args=arguments, prog_name="oomdoc", standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = diagnostics.USAGE
-    except (KeyboardInterrupt, click.Abort):
+    except click.ClickException as error:
+        diagnostics.say_error(_sentence(error), _help(error))
+        code = diagnostics.USAGE
+    except click.Abort:
         diagnostics.interrupted()
         code = diagnostics.INTERRUPTED
     except BrokenPipeError:
@@ -74,4 +79,21 @@ def main(arguments: list[str] | None = None) -> None:
     except diagnostics.expected_errors() as error:
         diagnostics.report(error)
         code = diagnostics.USAGE
-    sys.exit(code if isinstance(code, int) else diagnostics.NAMED)
+    except Exception as error:
+        if os.environ.get("OOMDOC_DEBUG"):
+            raise
+        diagnostics.defect(error)
+        code = diagnostics.USAGE
+    return code if isinstance(code, int) else diagnostics.NAMED
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Click's sentence in our form: lower case, one line, no final period."""
+    text = " ".join(error.format_message().split()).removesuffix(".")
+    return text[:1].lower() + text[1:]
+
+
+def _help(error: click.ClickException) -> str | None:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"help: {error.ctx.command_path} --help"
+    return None

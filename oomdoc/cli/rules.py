@@ -3,7 +3,7 @@
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred
+from oomdoc.cli.diagnose import spoken
 
 
 @click.group(name="rules")
@@ -21,7 +21,7 @@ def list_rules(lang: str | None) -> int:
     from oomdoc.engine.rule import rules
     from oomdoc.report.out import write
 
-    language = preferred(lang)
+    language = spoken(lang)
     wide = max((len(rule.path) for rule in rules()), default=0)
     write("".join(f"{rule.path:{wide}}  {rule.title[language]}\n" for rule in rules()))
     return diagnostics.NAMED

@@ -22,6 +22,13 @@ class Diagnosis:
     judgements: tuple[ranking.Judgement, ...]
     questions: tuple[Question, ...]
 
+    @property
+    def names_cause(self) -> bool:
+        """Whether a cause is named: one leads that is not "the input does not say why", or it is another failure."""
+        if self.verdict.outcome == "not_oom":
+            return True
+        return bool(self.findings) and self.findings[0].rule.cause != ranking.NO_INFORMATION
+
 
 def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None) -> Diagnosis:
     """Judge a case by the rule base (or the rules given)."""

@@ -109,9 +109,11 @@ def rank_of(name: str) -> int | None:
 
 def open_origin(origin: Origin) -> BinaryIO:
     """The bytes of an origin, gzip undone; raises InputError for what is not text."""
+    if origin.path is None and sys.stdin is None:
+        raise InputError(f"{origin.name}: closed")
     try:
         raw: BinaryIO = sys.stdin.buffer if origin.path is None else origin.path.open("rb")
-    except (OSError, AttributeError) as error:
+    except OSError as error:
         raise InputError(f"{origin.name}: {_reason(error)}") from None
     try:
         head = _peek(raw)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from oomdoc import __version__
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts.fact import Fact
+from oomdoc.facts.model import Scalar
 from oomdoc.facts.vocabulary import term
 from oomdoc.messages import Language
 from oomdoc.report import blocks
@@ -38,7 +39,7 @@ def build_report(diagnosis: Diagnosis, language: Language, drawn: Sequence[block
             outcome=verdict.outcome,
             memory=verdict.memory,
             phase=verdict.phase,
-            summary=" ".join(part for part in (head.headline, head.sentence) if part),
+            summary=mask(" ".join(part for part in (head.headline, head.sentence) if part)),
         ),
         events=tuple(_events(diagnosis)),
         facts=tuple(_fact(fact) for fact in diagnosis.case.facts),
@@ -56,16 +57,16 @@ def _events(diagnosis: Diagnosis) -> list[dict[str, str | int | float | bool | N
             "template": event.template,
             "kind": event.kind,
             "memory": event.memory,
-            "file": event.file,
+            "file": _masked(event.file),
             "line": event.line,
             "rank": event.rank,
             "device": event.device,
             "phase": event.phase,
-            "module": event.module,
+            "module": _masked(event.module),
             "fatal": event.fatal,
             "consequence": event.consequence,
             "text": mask(event.text),
-            **event.figures,
+            **{name: _plain(value) for name, value in event.figures.items()},
         }
         for event in diagnosis.case.events
     ]
@@ -73,7 +74,7 @@ def _events(diagnosis: Diagnosis) -> list[dict[str, str | int | float | bool | N
 
 def _fact(fact: Fact) -> FactOut:
     declared = term(fact.name)
-    value = mask(fact.value) if isinstance(fact.value, str) else fact.value
+    value = tuple(map(_plain, fact.value)) if isinstance(fact.value, tuple) else _plain(fact.value)
     source = fact.source
     return FactOut(
         name=fact.name,
@@ -81,18 +82,26 @@ def _fact(fact: Fact) -> FactOut:
         unit=declared.unit if declared else None,
         source=SourceOut(
             how=source.how.value,
-            file=source.file,
+            file=_masked(source.file),
             line=source.line,
             span=source.span,
-            quote=mask(source.quote) if source.quote else None,
+            quote=_masked(source.quote),
             framework=source.framework,
             version=source.version,
-            native=source.native,
+            native=_masked(source.native),
             derived_from=source.derived_from,
             status=source.status,
-            note=source.note,
+            note=_masked(source.note),
         ),
     )
+
+
+def _masked(text: str | None) -> str | None:
+    return mask(text) if text else text
+
+
+def _plain(value: Scalar) -> Scalar:
+    return mask(value) if isinstance(value, str) else value
 
 
 def _findings(diagnosis: Diagnosis, language: Language) -> list[FindingOut]:
@@ -120,7 +129,12 @@ def _why(reason: blocks.Reason) -> WhyOut:
 
 def _remedy(step: blocks.Step) -> RemedyOut:
     return RemedyOut(
-        id=step.remedy, cause=step.cause, promise=step.promise, title=step.title, native=step.native, cost=step.cost
+        id=step.remedy,
+        cause=step.cause,
+        promise=step.promise,
+        title=step.title,
+        native=_masked(step.native),
+        cost=step.cost,
     )
 
 

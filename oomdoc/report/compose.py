@@ -73,7 +73,7 @@ def verdict_block(diagnosis: Diagnosis, language: Language) -> blocks.VerdictBlo
         parts = [say(language, f"verdict.oom_{verdict.memory}")]
         index = case.fact("oom.gpu_index")
         if index and verdict.memory == "gpu":
-            parts[0] += " " + say(language, "verdict.on_device", index=index.value)
+            parts[0] += say(language, "verdict.on_device", index=index.value)
         parts.append(say(language, f"phase.{verdict.phase}"))
         rank, count = case.fact("oom.rank"), case.fact("oom.rank_count")
         if rank and count and isinstance(count.value, int) and count.value > 1:

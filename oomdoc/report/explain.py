@@ -28,7 +28,7 @@ def _one(rule: Rule, language: Language) -> list[str]:
     if rule.looks_like:
         lines += ["", say(language, "explain.looks_like")]
         lines += wrap(fill(rule.looks_like[language], _NOTHING), _COLUMNS, "  ")
-    lines += ["", say(language, "explain.signs"), f"  {rule.prior:+.1f}  (prior)"]
+    lines += ["", say(language, "explain.signs"), f"  {rule.prior:+.1f}  {say(language, 'explain.prior')}"]
     for sign in rule.signs:
         lines += wrap(fill(sign.text[language], _NOTHING), _COLUMNS, f"  {sign.weight:+.1f}  ", " " * 8)
     lines += wrap(say(language, "explain.when", facts=", ".join(rule.when.facts)), _COLUMNS, "  ")

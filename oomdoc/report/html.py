@@ -101,7 +101,8 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool) -> Iterator
         percent=round(100 * block.probability),
     )
     label = say(language, "report.cause" if lead else "report.also")
-    yield f'<h2>{escape(label)}: {escape(block.title)} <span class="small">({escape(standing)})</span></h2><ul>'
+    colon, aside = ("：", f"（{standing}）") if language == "zh" else (": ", f" ({standing})")
+    yield f'<h2>{escape(label)}{colon}{escape(block.title)}<span class="small">{escape(aside)}</span></h2><ul>'
     for reason in block.reasons if lead else block.reasons[:1]:
         yield f"<li>{escape(reason.sentence)}"
         if lead and reason.place:
@@ -110,7 +111,7 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool) -> Iterator
     if lead:
         for reason in block.against:
             against = escape(say(language, "report.against"))
-            yield f'<li class="against">{against}: {escape(reason.sentence)}</li>'
+            yield f'<li class="against">{against}{colon}{escape(reason.sentence)}</li>'
     yield "</ul>"
     if lead:
         yield f"<p>{escape(block.explain)}</p>"

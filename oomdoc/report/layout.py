@@ -35,7 +35,11 @@ def clip(text: str, columns: int) -> str:
 
 
 def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> Iterator[str]:
-    """Lines of at most `columns`; breaks at blanks and between wide characters, punctuation never leads a line."""
+    """Lines of at most `columns`; breaks at blanks and between wide characters, punctuation never leads a line.
+
+    A line break inside the text is a blank like any other: what was read may hold one, and must not start a line.
+    """
+    text = " ".join(text.split("\n"))
     rest = " " * width(first) if rest is None else rest
     line, used, indent = first, width(first), width(first)
     for piece in _pieces(text):
@@ -68,7 +72,9 @@ def _pieces(text: str) -> Iterator[str]:
     for place, char in enumerate(text):
         piece += char
         following = text[place + 1] if place + 1 < len(text) else ""
-        wide_edge = (width(char) == 2 or width(following) == 2) and following not in _NO_BREAK_BEFORE
+        if following in _NO_BREAK_BEFORE:
+            continue
+        wide_edge = width(char) == 2 or width(following) == 2
         if (char == " " and following != " ") or (wide_edge and following and char not in "（【《“‘"):
             yield piece
             piece = ""

@@ -1,5 +1,6 @@
 """Blocks as Markdown; the GitHub flavour folds the details, for a comment under an issue."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from oomdoc.facts.units import size
@@ -7,18 +8,21 @@ from oomdoc.messages import Language, say
 from oomdoc.report import blocks
 from oomdoc.report.mask import mask
 
-_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|~"})
+_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|~!&"} | {"@": "@\u200b"})
+_LIST_MARK = re.compile(r"^(\d*)([-+=.)])(?=\s|$|[-=])")
+_TICKS = re.compile("`+")
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, line breaks folded."""
-    return " ".join(mask(text).split()).translate(_SPECIAL)
+    """Text that Markdown shows as it is, line breaks folded; a name behind an @ is nobody's notification."""
+    text = " ".join(mask(text).split()).translate(_SPECIAL)
+    return _LIST_MARK.sub(r"\1\\\2", text)
 
 
 def code(text: str) -> str:
     """An inline code span that its own back quotes cannot end."""
     text = " ".join(mask(text).split())
-    fence = "`" * (max((len(run) for run in text.split("`") if not run), default=0) + (2 if "`" in text else 1))
+    fence = "`" * (max(map(len, _TICKS.findall(text)), default=0) + 1)
     blank = " " if "`" in text else ""
     return f"{fence}{blank}{text}{blank}{fence}"
 
@@ -48,7 +52,8 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
             yield ""
             yield f"> {_where(block.place)} {code(block.place.quote)}"
     elif isinstance(block, blocks.BarBlock):
-        yield f"**{escape(block.title)} ({size(block.total_bytes)})**"
+        total = f"（{size(block.total_bytes)}）" if language == "zh" else f" ({size(block.total_bytes)})"
+        yield f"**{escape(block.title)}{total}**"
         yield ""
         yield "| | |"
         yield "| --- | ---: |"
@@ -86,7 +91,8 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool, github: boo
         percent=round(100 * block.probability),
     )
     label = say(language, "report.cause" if lead else "report.also")
-    yield f"{'###' if lead else '####'} {label}: {escape(block.title)} ({standing})"
+    colon, aside = ("：", f"（{standing}）") if language == "zh" else (": ", f" ({standing})")
+    yield f"{'###' if lead else '####'} {label}{colon}{escape(block.title)}{aside}"
     yield ""
     for reason in block.reasons if lead else block.reasons[:1]:
         quote = f" {_where(reason.place)} {code(reason.place.quote)}" if reason.place and reason.place.quote else ""
@@ -94,7 +100,7 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool, github: boo
     if not lead:
         return
     for reason in block.against:
-        yield f"- *{say(language, 'report.against')}*: {escape(reason.sentence)}"
+        yield f"- *{say(language, 'report.against')}*{colon}{escape(reason.sentence)}"
     yield ""
     if github:
         yield f"<details><summary>{say(language, 'explain.mechanism')}</summary>"

@@ -63,19 +63,20 @@ class TextReport:
             yield from self._bullets("report.untold", block.sentences)
         elif isinstance(block, blocks.QuestionBlock):
             yield self.paint(say(self.language, "report.question"), "head")
-            yield from wrap(block.ask, self.columns, "  ? ")
-            yield from wrap(block.why, self.columns, "    ")
+            yield from wrap(mask(block.ask), self.columns, "  ? ")
+            yield from wrap(mask(block.why), self.columns, "    ")
         elif isinstance(block, blocks.NotesBlock):
             for sentence in block.sentences:
-                yield from wrap(mask(sentence), self.columns, "note: ", "      ")
+                yield from wrap(mask(sentence), self.columns, say(self.language, "report.note"), "  ")
         elif isinstance(block, blocks.FactsBlock):
             yield from self._facts(block)
 
     def _verdict(self, block: blocks.VerdictBlock) -> Iterator[str]:
         style = {"oom": "bad", "not_oom": "good"}.get(block.outcome, "warn")
-        yield self.paint(block.headline, style)
+        for line in wrap(mask(block.headline), self.columns, "", "  "):
+            yield self.paint(line, style)
         if block.sentence:
-            yield from wrap(block.sentence, self.columns)
+            yield from wrap(mask(block.sentence), self.columns)
         if block.place:
             yield from self._quote(block.place, "")
 
@@ -90,7 +91,7 @@ class TextReport:
         glyphs = _ASCII if self.ascii_only else _GLYPHS
         room = self.columns - 2
         cells = shares([segment.bytes for segment in block.segments], block.total_bytes, room)
-        yield self.paint(f"{block.title} ({size(block.total_bytes)})", "head")
+        yield self.paint(block.title + self._aside(size(block.total_bytes)), "head")
         yield "[" + "".join(glyphs[s.kind] * n for s, n in zip(block.segments, cells, strict=True)).ljust(room) + "]"
         entries = [f"{glyphs[s.kind]} {s.label} {size(s.bytes)}" for s in block.segments]
         if block.requested_bytes is not None:
@@ -106,7 +107,7 @@ class TextReport:
         )
         label = say(self.language, "report.cause" if lead else "report.also")
         colon = "：" if self.language == "zh" else ": "
-        head = f"{label}{colon}{block.title} [{block.cause}] {self._aside(standing)}"
+        head = f"{label}{colon}{mask(block.title)} [{block.cause}]{self._aside(standing)}"
         for line in wrap(head, self.columns, "", "  "):
             yield self.paint(line, "bold") if lead else line
         if not lead:
@@ -123,23 +124,26 @@ class TextReport:
             )
         yield from wrap(mask(block.explain), self.columns, "  ")
         if block.looks_like:
-            yield from wrap(f"{say(self.language, 'report.looks_like')}{colon}{block.looks_like}", self.columns, "  ")
+            yield from wrap(
+                f"{say(self.language, 'report.looks_like')}{colon}{mask(block.looks_like)}", self.columns, "  "
+            )
         yield self.paint("  " + say(self.language, "report.details", cause=block.cause), "dim")
 
     def _steps(self, block: blocks.StepsBlock) -> Iterator[str]:
         yield self.paint(say(self.language, "report.next"), "head")
         for place, step in enumerate(block.steps, 1):
-            promise = f" {self._aside(say(self.language, f'remedy.{step.promise}'))}" if step.promise else ""
+            promise = self._aside(say(self.language, f"remedy.{step.promise}")) if step.promise else ""
             yield from wrap(step.title + promise, self.columns, f"  {place}. ")
             if step.native:
-                yield f"       {step.native}"
+                yield f"       {' '.join(mask(step.native).split())}"
             elif step.how:
                 yield from wrap(step.how, self.columns, "     ")
             if step.cost:
                 yield from wrap(say(self.language, "remedy.cost", cost=step.cost), self.columns, "     ")
 
     def _aside(self, text: str) -> str:
-        return f"（{text}）" if self.language == "zh" else f"({text})"
+        """A remark behind a text; the full-width bracket brings its own blank."""
+        return f"（{text}）" if self.language == "zh" else f" ({text})"
 
     def _bullets(self, title: str, sentences: Sequence[str]) -> Iterator[str]:
         yield self.paint(say(self.language, title), "head")
@@ -150,4 +154,5 @@ class TextReport:
         yield self.paint(say(self.language, "report.facts"), "head")
         for row in block.rows:
             where = f" {row.place.file}:{row.place.line}" if row.place and row.place.line else ""
-            yield clip(mask(f"  {row.name:36} {row.value}  ({row.how}{where})"), self.columns)
+            row_text = f"  {row.name:36} {' '.join(row.value.split())}  ({row.how}{where})"
+            yield clip(mask(row_text), self.columns)
