@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from oomdoc.memory.architecture import Architecture, ArchitectureError
+from oomdoc.memory.architecture import Architecture, ArchitectureError, Counts
 from oomdoc.memory.catalog import find
 from oomdoc.memory.closed_form import Peak, estimate, peak
 from oomdoc.memory.config import from_config
+from oomdoc.memory.local import find_local
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import SettingsError
@@ -19,7 +21,8 @@ class UnknownModelError(ArchitectureError):
 
 
 def architecture_of(facts: Mapping[str, Any]) -> Architecture:
-    """The model that the facts name: a local config.json first, then the catalog, a relative, a shape of that size.
+    """The model that the facts name: a config.json that is named or lies on this machine, then the catalog, a
+    relative, a shape of that size.
 
     Raises ArchitectureError for an absurd config, UnknownModelError where nothing says what the model is.
     """
@@ -27,6 +30,9 @@ def architecture_of(facts: Mapping[str, Any]) -> Architecture:
     config = facts.get("model.config_path")
     if config:
         return read_config(str(config), str(name or ""))
+    local = find_local(str(facts.get("model.path") or name or ""))
+    if local is not None:
+        return _counted(from_config(local.config, str(name or local.folder.name)), local.parameters)
     parameters = facts.get("model.parameters")
     size = int(parameters) if isinstance(parameters, int | float) and not isinstance(parameters, bool) else None
     if size is not None and not 1_000 <= size <= 10**14:
@@ -35,6 +41,18 @@ def architecture_of(facts: Mapping[str, Any]) -> Architecture:
     if found is None:
         raise UnknownModelError(str(name or ""))
     return found
+
+
+def _counted(model: Architecture, parameters: int | None) -> Architecture:
+    """The model with the parameters that its files list, where the counting rule is not exact or disagrees."""
+    total = model.counts.total
+    if not parameters or parameters == total or not 0.5 < parameters / total < 2:
+        return model
+    groups = {**model.counts.groups, "other": model.counts.groups.get("other", 0) + parameters - total}
+    if groups["other"] < 0:
+        groups["attention"] = groups.get("attention", 0) + groups.pop("other")
+    active = max(1, model.counts.active + parameters - total)
+    return replace(model, counts=Counts(parameters, active, groups, exact=True))
 
 
 def read_config(path: str, name: str = "") -> Architecture:

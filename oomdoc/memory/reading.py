@@ -65,6 +65,11 @@ class _Reader:
         weights = self.weights(full and method not in ("inference", "load"), precision, deepspeed)
         serving = self.serving()
         tokens = self.tokens(serving)
+        if self.model.kind == "diffusion":
+            self.assume(
+                "activations of a diffusion model are not predicted: weights, gradients and optimizer state only",
+                "不预测扩散模型的激活：只计入权重、梯度和优化器状态",
+            )
         framework_loss = str(self.habits["loss"])
         return Settings(
             method=method,
@@ -180,11 +185,19 @@ class _Reader:
             return WIDTHS[stated]
         if deepspeed:
             return precision
-        if full and precision < 4:
-            if self.flag("train.mixed_precision") or self.flag("train.pure_precision") is False:
-                return 4.0
-            return precision if self.flag("train.pure_precision") else WIDTHS[self.habits["full"]]
-        return precision
+        if not full or precision == 4:
+            return precision
+        if self.flag("train.mixed_precision") or self.flag("train.pure_precision") is False:
+            return 4.0
+        if self.flag("train.pure_precision"):
+            return precision
+        kept = WIDTHS[self.habits["full"]]
+        if kept == 4.0:
+            self.assume(
+                "weights are taken to stay in float32 under autocast (set train.pure_precision if they do not)",
+                "假设权重以 float32 保存、由 autocast 转换（若不是，请设置 train.pure_precision）",
+            )
+        return kept
 
     def assume_batch(self, method: str) -> int:
         if method != "load":
