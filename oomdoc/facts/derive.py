@@ -39,8 +39,37 @@ def _last_straw(tried: int) -> Value:
     return any(abs(tried - segment) < MIB // 100 for segment in _SMALL_SEGMENTS)
 
 
-def _full_share(parameters: int, total: int) -> Value:
-    return _ratio(parameters * _FULL_BYTES_PER_PARAMETER, total)
+def _shards(case: Case) -> tuple[int, int]:
+    """Over how many cards the weights, and the gradients with the optimizer state, are divided."""
+    kind, stage = case.value("parallel.kind"), case.value("parallel.zero_stage")
+    count = next(
+        (value for name in ("parallel.world_size", "hardware.gpu_count") if isinstance(value := case.value(name), int)),
+        1,
+    )
+    if count < 2:
+        return 1, 1
+    if stage == 3 or kind in ("fsdp", "device_map", "tensor", "pipeline", "megatron"):
+        # ZeRO-3 leaves weights packed by bitsandbytes whole (deepspeed partitions floating-point parameters).
+        return (1 if stage == 3 and case.value("quant.bits") in (4, 8) else count), count
+    return (1, count) if stage in (1, 2) else (1, 1)
+
+
+def _shares(case: Case) -> list[Fact]:
+    """What the weights, and all states of full training, are of one card after sharding."""
+    total, weights = case.value("hardware.gpu_total_bytes"), case.value("model.weights_bytes")
+    parameters = case.value("model.parameters")
+    if not isinstance(total, int) or not total:
+        return []
+    of_weights, of_states = _shards(case)
+    facts = []
+    if isinstance(weights, int):
+        source = Source(how=How.DERIVED, derived_from=("model.weights_bytes", "hardware.gpu_total_bytes"))
+        facts.append(Fact(name="model.weights_share", value=round(weights / of_weights / total, 4), source=source))
+    if isinstance(parameters, int):
+        kept = 2 / of_weights + (_FULL_BYTES_PER_PARAMETER - 2) / of_states
+        source = Source(how=How.DERIVED, derived_from=("model.parameters", "hardware.gpu_total_bytes"))
+        facts.append(Fact(name="model.full_training_share", value=round(parameters * kept / total, 4), source=source))
+    return facts
 
 
 # Derived name, the facts it needs, the arithmetic. Evaluated in this order, so later lines may use earlier ones.
@@ -57,8 +86,6 @@ _DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
     ("oom.tensor_batch", ("oom.tensor_shape",), _first),
     ("model.trainable_share", ("model.trainable_parameters", "model.parameters"), _ratio),
     ("hardware.gpu_total_bytes", ("oom.gpu_total_bytes",), lambda total: total),
-    ("model.weights_share", ("model.weights_bytes", "hardware.gpu_total_bytes"), _ratio),
-    ("model.full_training_share", ("model.parameters", "hardware.gpu_total_bytes"), _full_share),
 )
 
 
@@ -102,4 +129,5 @@ def derive(case: Case) -> Case:
             continue
         known[name] = value
         added.append(Fact(name=name, value=value, source=Source(how=How.DERIVED, derived_from=needs)))
-    return case.with_facts(added) if added else case
+    case = case.with_facts(added)
+    return case.with_facts(fact for fact in _shares(case) if fact.name not in known)

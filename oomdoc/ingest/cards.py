@@ -16,13 +16,20 @@ _SERIES = re.compile(r"^(?:rtx|gtx|rx)")
 def card_facts(case: Case) -> list[Fact]:
     """`hardware.gpu_total_bytes` of the named card where nobody stated it and the name leaves one size."""
     named = case.fact("hardware.gpu_name")
-    stated = ("oom.gpu_total_bytes", "hardware.gpu_total_bytes")
-    if named is None or not isinstance(named.value, str) or any(case.fact(name) for name in stated):
+    if named is None or not isinstance(named.value, str):
         return []
-    sizes = _sizes().get(_plain(named.value)) or _sizes().get(_SERIES.sub("", _plain(named.value)))
+    integrated = re.search(base.section("gpus")["gpus.yaml"]["integrated"], named.value) is not None
+    source = Source(how=How.CATALOG, derived_from=("hardware.gpu_name",), note=named.value)
+    facts = [Fact(name="hardware.integrated", value=integrated, source=source)]
+    stated = ("oom.gpu_total_bytes", "hardware.gpu_total_bytes")
+    return facts if any(case.fact(name) for name in stated) else [*facts, *_size_on_the_box(named.value)]
+
+
+def _size_on_the_box(name: str) -> list[Fact]:
+    sizes = _sizes().get(_plain(name)) or _sizes().get(_SERIES.sub("", _plain(name)))
     if not sizes or len(sizes) > 1:
         return []
-    source = Source(how=How.CATALOG, derived_from=("hardware.gpu_name",), note=f"{named.value}: size on the box")
+    source = Source(how=How.CATALOG, derived_from=("hardware.gpu_name",), note=f"{name}: size on the box")
     return [Fact(name="hardware.gpu_total_bytes", value=next(iter(sizes)) * GIB, source=source)]
 
 

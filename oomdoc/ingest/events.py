@@ -190,8 +190,22 @@ def decisive(found: Sequence[Sighting]) -> Sighting | None:
     for kind in ("oom", "wrapper", "told"):
         for one in found:
             if one.event.kind == kind and one.event.fatal and not one.event.consequence:
-                return one
+                return _fullest(one, found)
     return next((one for one in found if one.event.kind == "oom"), None)
+
+
+def _fullest(first: Sighting, found: Sequence[Sighting]) -> Sighting:
+    """The copy of a message that kept most of its figures: a title is often a cut quotation of the log below it."""
+    size = first.event.figures.get("tried_to_allocate_bytes")
+    copies = [
+        one
+        for one in found
+        if one.event.kind == first.event.kind
+        and one.event.memory == first.event.memory
+        and one.event.rank == first.event.rank
+        and one.event.figures.get("tried_to_allocate_bytes") == size
+    ]
+    return max(copies, key=lambda one: (len(one.event.figures), one is first)) if size is not None else first
 
 
 def facts_of(found: Sequence[Sighting]) -> list[Fact]:

@@ -46,7 +46,11 @@ _CHINESE_NUMBERS: Final = dict(zip("一单两二双三四五六七八", (1, 1, 2
     "十六": 16
 }
 # qlora is also lora, and says more.
-_OVERRULES: Final = {("train.method", "qlora"): "lora", ("train.method", "dora"): "lora"}
+_OVERRULES: Final = {
+    ("train.method", "qlora"): "lora",
+    ("train.method", "dora"): "lora",
+    ("hardware.platform", "wsl"): "windows",
+}
 
 
 class _Claim(NamedTuple):
