@@ -62,8 +62,10 @@ def header_parameters(folder: Path) -> int | None:
 
 def _listed(header: Any) -> int | None:
     """Parameters that one header lists; None where it is damaged or lists packed words of a quantised model."""
+    if not isinstance(header, dict):
+        return None
     total = 0
-    for name, entry in header.items() if isinstance(header, dict) else ((None, None),):
+    for name, entry in header.items():
         if name == "__metadata__":
             continue
         shape = entry.get("shape") if isinstance(entry, dict) else None
