@@ -83,6 +83,7 @@ class Parameter(Model):
     formula: Formula | None = None
     inactive: Both | None = Field(default=None, description="why setting it changes nothing here")
     bounds_nothing: Both | None = Field(default=None, description="what it looks like it limits and does not")
+    bounds_models: str | None = Field(default=None, description="pattern of model names `bounds_nothing` holds for")
     note: Both | None = None
     recalled: bool = Field(default=False, description="not read in the code or documentation of the framework")
     source: str | None = None

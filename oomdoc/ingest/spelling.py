@@ -3,20 +3,21 @@
 A name that exists anywhere is never called misspelt: the lists of all versions are asked first.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
-from oomdoc.ingest.frameworks import Framework, Names, framework, normal, raw_files
+from oomdoc.ingest.frameworks import Framework, Names, Parameter, framework, normal, raw_files
 from oomdoc.ingest.issue import Issue
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Parsed, Setting
-from oomdoc.ingest.translate import Vocabulary, native_name
+from oomdoc.ingest.translate import Vocabulary, model_words, native_name
 from oomdoc.ingest.version_range import contains
 
-CLOSE = 88  # rapidfuzz ratio; one slip in eight letters
 SHORTEST = 5  # names below it are near too much
+LONG = 8  # from here on two slips are a slip; in shorter names one
 _EXCLUSIVE = (("bf16", "fp16"), ("load_in_4bit", "load_in_8bit"))
 
 
@@ -28,6 +29,7 @@ def problems(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Iss
         return found
     known = _known_names(entry)
     vocabulary = Vocabulary(match)
+    model = model_words(vocabulary, parsed)
     for document in parsed:
         trusted = _own_settings(document, entry, known, match)
         found.extend(_contradictions(trusted))
@@ -38,7 +40,7 @@ def problems(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Iss
                 continue
             if setting.kind in {"positional", "dump", "argparse-default", "assignment"}:
                 continue
-            found.extend(_idle(setting, vocabulary, entry))
+            found.extend(_idle(setting, vocabulary, model))
         for setting in trusted:
             found.extend(_unknown(setting, entry, match, known))
     return list({(issue.kind, issue.native, issue.file, issue.line): issue for issue in found}.values())
@@ -173,12 +175,21 @@ def _at_version(groups: Sequence[Names], match: FrameworkMatch) -> set[str]:
 
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
+    """The known name a slip or two away; names that differ in a digit are options of their own (`fp8`, `fp16`)."""
     if len(name) < SHORTEST:
         return None
-    from rapidfuzz import fuzz, process  # imported here: only an unknown name needs it
+    from rapidfuzz import process  # imported here: only an unknown name needs it
+    from rapidfuzz.distance import OSA
 
-    best = process.extractOne(name, list(names), scorer=fuzz.ratio, score_cutoff=CLOSE)
+    letters = _letters(name)
+    near = [word for word in names if _letters(word) != letters and abs(len(word) - len(name)) <= 2]
+    slips = 2 if len(name) >= LONG else 1
+    best = process.extractOne(name, sorted(near), scorer=OSA.distance, score_cutoff=slips)
     return str(best[0]) if best else None
+
+
+def _letters(name: str) -> str:
+    return "".join(letter for letter in name if not letter.isdigit()) if any(map(str.isdigit, name)) else f"={name}"
 
 
 def _misspelt(setting: Setting, near: str, entry: Framework, match: FrameworkMatch) -> Issue:
@@ -232,22 +243,24 @@ def _environment(
         return  # the script hands it on itself
     own = {word for group in entry.known_env for word in group.names.split()}
     own |= {word for parameter in entry.parameters for word in parameter.env}
-    near = _nearest(name, own)
-    if near and abs(len(near) - len(name)) <= 2:
+    if near := _nearest(name, own):
         yield _misspelt(setting, near, entry, match)
 
 
-def _idle(setting: Setting, vocabulary: Vocabulary, entry: Framework) -> Iterator[Issue]:
+def _idle(setting: Setting, vocabulary: Vocabulary, model: str) -> Iterator[Issue]:
     layer, parameters = vocabulary.meanings(setting)
     if layer is not vocabulary.main:
         return
     for parameter in parameters:
-        said = parameter.inactive or parameter.bounds_nothing
+        said = parameter.inactive or (parameter.bounds_nothing if _sees_images(parameter, model) else None)
         if said:
             kind = "inactive" if parameter.inactive else "bounds_nothing"
             yield _issue(setting, kind, fact=parameter.fact, en=said.en, zh=said.zh)
             return
-    del entry
+
+
+def _sees_images(parameter: Parameter, model: str) -> bool:
+    return parameter.bounds_models is None or re.search(parameter.bounds_models, model, re.IGNORECASE) is not None
 
 
 def _contradictions(settings: Sequence[Setting]) -> Iterator[Issue]:
@@ -265,8 +278,9 @@ def _contradictions(settings: Sequence[Setting]) -> Iterator[Issue]:
 def _halves(settings: Sequence[Setting], entry: Framework) -> Iterator[Issue]:
     """Options that do nothing without another one, e.g. a quantisation method without its bit width."""
     given = {normal(setting.key): setting for setting in settings}
-    for name, others in entry.needs.items():
-        if name in given and not given.keys() & set(others):
+    for condition, others in entry.needs.items():
+        name, _, value = condition.partition("=")
+        if name in given and value in {"", str(given[name].value)} and not given.keys() & set(others):
             yield _issue(
                 given[name],
                 "inactive",

@@ -78,6 +78,16 @@ class Vocabulary:
         return None, []
 
 
+def model_words(vocabulary: Vocabulary, parsed: Iterable[Parsed]) -> str:
+    """Everything the settings call the model, as one text for name patterns."""
+    return " ".join(
+        str(setting.value)
+        for document in parsed
+        for setting in document.settings
+        if any(parameter.fact in _MODEL for parameter in vocabulary.meanings(setting)[1])
+    )
+
+
 def _keys(setting: Setting) -> Iterable[str]:
     if setting.kind == "env":
         yield f"${setting.key}"
