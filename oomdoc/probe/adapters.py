@@ -134,12 +134,12 @@ class _Unpack(torch.autograd.Function):
 class OwnLora(torch.nn.Module):
     """What peft.tuners.lora.Linear does, for environments without PEFT."""
 
-    def __init__(self, base_layer: Any, rank: int, dropout: float, dtype: torch.dtype) -> None:
+    def __init__(self, base_layer: Any, rank: int, dropout: float, dtype: torch.dtype, device: str) -> None:
         super().__init__()
         self.base_layer = base_layer
         self.dropout = torch.nn.Dropout(dropout) if dropout else torch.nn.Identity()
-        self.lora_A = torch.nn.Linear(base_layer.in_features, rank, bias=False, dtype=dtype, device="meta")
-        self.lora_B = torch.nn.Linear(rank, base_layer.out_features, bias=False, dtype=dtype, device="meta")
+        self.lora_A = torch.nn.Linear(base_layer.in_features, rank, bias=False, dtype=dtype, device=device)
+        self.lora_B = torch.nn.Linear(rank, base_layer.out_features, bias=False, dtype=dtype, device=device)
 
     def forward(self, x: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
         """The layer's own product plus the low-rank one."""
@@ -149,14 +149,14 @@ class OwnLora(torch.nn.Module):
         return result.to(kind)
 
 
-def attach(model: Any, plan: Dict[str, Any], notes: List[str]) -> Any:
+def attach(model: Any, plan: Dict[str, Any], notes: List[str], device: str = "meta") -> Any:
     """Freeze the model and attach LoRA (or DoRA) as the plan says; returns the wrapped model."""
     lora = plan.get("lora") or {}
     names = targets(model, plan)
     rank = int(lora.get("rank") or 8)
     saved = list(lora.get("modules_to_save") or ())
     try:
-        with torch.device("meta"), _uninitialised():
+        with torch.device(device), _uninitialised():
             from peft import LoraConfig, get_peft_model
 
             config = LoraConfig(
@@ -168,16 +168,16 @@ def attach(model: Any, plan: Dict[str, Any], notes: List[str]) -> Any:
             model = get_peft_model(model, config, **keywords)
     except ImportError:
         notes.append("peft is not installed in this environment: LoRA layers of the same operators were built instead")
-        model = _attach_own(model, names, rank, float(lora.get("dropout") or 0.0), saved, lora.get("dtype"))
+        model = _attach_own(model, names, rank, float(lora.get("dropout") or 0.0), saved, lora.get("dtype"), device)
     return model
 
 
-def _attach_own(model: Any, names: List[str], rank: int, dropout: float, saved: List[str], dtype: Optional[str]) -> Any:
+def _attach_own(model: Any, names: List[str], rank: int, dropout: float, saved: List[str], dtype: Optional[str], device: str) -> Any:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(any(part in saved for part in name.split(".")))
     kind = getattr(torch, dtype) if dtype else torch.float32
     for name in names:
         parent_name, _, last = name.rpartition(".")
         parent = model.get_submodule(parent_name)
-        setattr(parent, last, OwnLora(getattr(parent, last), rank, dropout, kind))
+        setattr(parent, last, OwnLora(getattr(parent, last), rank, dropout, kind, device))
     return model

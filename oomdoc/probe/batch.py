@@ -58,7 +58,7 @@ class Batch:
         return value
 
     def _float(self, *shape: int) -> torch.Tensor:
-        return torch.empty(shape, dtype=self.floats, device=self.device)
+        return torch.zeros(shape, dtype=self.floats, device=self.device)
 
     def _ids(self, length: int, visual: int, token: Optional[int], may_grow: bool) -> torch.Tensor:
         """Ordinary ids with the placeholders in front; a sample is never shorter than its images."""

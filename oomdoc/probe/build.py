@@ -28,8 +28,8 @@ def dtype_of(name: Optional[str]) -> torch.dtype:
     return found
 
 
-def build(plan: Dict[str, Any]) -> Any:
-    """The model of `plan["config"]` on the meta device, in `plan["dtype"]`, ready to train.
+def build(plan: Dict[str, Any], device: str = "meta") -> Any:
+    """The model of `plan["config"]` on a device, in `plan["dtype"]`, ready to train; its weights are not initialised.
 
     Raises CannotBuild with one line where the environment's transformers refuses it.
     """
@@ -37,7 +37,7 @@ def build(plan: Dict[str, Any]) -> Any:
     attention = plan.get("attention") or "sdpa"
     if attention not in ("eager", "sdpa", "flex_attention"):
         attention = "sdpa"  # flash-attn's kernels are accounted for behind the same function
-    with torch.device("meta"), _uninitialised():
+    with torch.device(device), _uninitialised():
         model = _instantiate(config, remote, attention, dtype_of(plan.get("dtype")))
         model.tie_weights()
     model.train()

@@ -1,0 +1,129 @@
+"""The probe without a GPU: which card it would take, what it refuses, its worker's path on the CPU, the search."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from oomdoc.cli import probe as cli_probe
+from oomdoc.probe import gpu_probe
+from oomdoc.probe.gpu_probe import Card, Refused, cards, choose, ended, largest, profile_of
+from oomdoc.probe.host import Worker, WorkerError
+from oomdoc.probe.plan import plan_of
+
+GIB = 1 << 30
+PYTHON = os.environ.get("OOMDOC_TEST_PYTHON") or sys.executable
+CONFIG = {
+    "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "vocab_size": 500, "max_position_embeddings": 256,
+}  # fmt: skip
+FACTS = {"train.method": "full", "train.pure_precision": True, "train.precision": "float32", "train.sequence_tokens": 32,
+         "eval.per_device_batch_size": 1, "train.optimizer": "adamw_torch"}  # fmt: skip
+
+
+@cache
+def has_torch() -> bool:
+    return subprocess.run([PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False).returncode == 0
+
+
+def test_cards_are_read_from_nvidia_smi() -> None:
+    text = "0, NVIDIA A100-SXM4-80GB, 81920, 12\n1, NVIDIA A100-SXM4-80GB, 81920, 40000\nnot a card\n2, X, [N/A], 3\n"
+    found = cards(lambda: text)
+    assert [(card.index, card.free_bytes >> 20) for card in found] == [(0, 81908), (1, 41920)]
+    assert cards(lambda: "") == []
+
+
+def test_the_freest_card_is_taken_and_neighbours_are_left_alone() -> None:
+    idle, busy = Card(0, "A", 24 * GIB, 0), Card(1, "A", 24 * GIB, 10 * GIB)
+    assert choose([busy, idle], None, None, yes=False) == idle
+    with pytest.raises(Refused) as caught:
+        choose([busy, idle], 1, None, yes=False)
+    assert caught.value.reason == "busy"
+    assert choose([busy, idle], 1, None, yes=True) == busy
+    with pytest.raises(Refused) as caught:
+        choose([idle], 0, 30 * GIB, yes=True)
+    assert caught.value.reason == "too_large"
+    with pytest.raises(Refused) as caught:
+        choose([], None, None, yes=True)
+    assert caught.value.reason == "no_gpu"
+
+
+def test_without_a_gpu_the_command_offers_the_dry_run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(gpu_probe, "_nvidia_smi", lambda: "")
+    code = CliRunner().invoke(cli_probe.command, ["--model", "Qwen2.5-0.5B", "--lang", "en"], standalone_mode=False)
+    assert code.return_value == 2
+    told = capfd.readouterr().err + code.output
+    assert "no CUDA GPU" in told
+    assert "oomdoc dryrun" in told
+
+
+def test_a_death_or_hang_is_a_result() -> None:
+    answer = ended(WorkerError("died", "the worker was ended by SIGKILL while training step 1"))
+    profile = profile_of(plan_of({"model.name": "Qwen2.5-0.5B", **FACTS}), answer, 24 * GIB)
+    assert profile.allocated_bytes == 0
+    assert "SIGKILL" in answer["notes"][0]
+
+
+@pytest.mark.parametrize("truth", [0, 1, 2, 3, 7, 8, 100, 4096])
+@pytest.mark.parametrize("guess", [1, 5, 64, 5000])
+def test_the_search_finds_the_largest_that_fits(truth: int, guess: int) -> None:
+    tried: list[int] = []
+
+    def fits(value: int) -> bool:
+        tried.append(value)
+        return value <= truth
+
+    found = largest(fits, guess, 4096, trials=40)
+    assert found <= truth
+    assert found >= truth - max(0, truth // 15)
+    assert len(set(tried)) == len(tried)
+    assert max(tried, default=0) <= 4096
+
+
+def test_measured_figures_become_a_profile() -> None:
+    answer = {
+        "phases": [{"phase": "load", "moment": "load", "allocated_bytes": 10, "reserved_bytes": 20},
+                   {"phase": "forward", "moment": "step 1", "allocated_bytes": 30, "reserved_bytes": 40},
+                   {"phase": "forward", "moment": "step 2", "allocated_bytes": 35, "reserved_bytes": 40}],
+        "allocated_bytes": 35, "reserved_bytes": 40, "device_bytes": 60, "gpu": {"name": "A100"},
+    }  # fmt: skip
+    profile = profile_of(plan_of({"model.name": "Qwen2.5-0.5B", **FACTS}), answer, 24 * GIB)
+    assert (profile.method, profile.peak_phase, profile.basis) == ("probe", "forward", "A100")
+    assert [each.allocated_bytes for each in profile.phases] == [10, 35]
+    assert sum(profile.components.values()) == profile.device_bytes == 60
+
+
+@pytest.mark.torch
+def test_the_workers_whole_path_runs_on_the_cpu() -> None:
+    if not has_torch():
+        pytest.skip("torch and transformers are not in the test interpreter (OOMDOC_TEST_PYTHON)")
+    job = {**plan_of({**FACTS, "eval.predict_with_generate": True, "eval.max_new_tokens": 4}, CONFIG).job, "device": "cpu"}
+    with Worker(PYTHON, "probe_worker") as worker:
+        answer = worker.ask(job, timeout=120)
+    assert [each["phase"] for each in answer["phases"]] == ["load", *["forward", "backward", "step"] * 2, "generate"]
+    assert answer["class"] == "LlamaForCausalLM"
+    assert answer["oom"] is None
+
+
+@pytest.mark.torch
+def test_a_worker_without_cuda_says_so() -> None:
+    if not has_torch():
+        pytest.skip("torch and transformers are not in the test interpreter (OOMDOC_TEST_PYTHON)")
+    with Worker(PYTHON, "probe_worker", {"CUDA_VISIBLE_DEVICES": ""}) as worker, pytest.raises(WorkerError) as caught:
+        worker.ask(plan_of(FACTS, CONFIG).job, timeout=120)
+    assert caught.value.kind == "no_gpu"
+
+
+@pytest.mark.gpu
+def test_a_tiny_step_is_measured(tmp_path: Path) -> None:
+    if not has_torch() or not cards():
+        pytest.skip("no GPU")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    found = gpu_probe.probe({**FACTS, "model.config_path": str(tmp_path)}, python=PYTHON, yes=True, timeout=120)
+    assert found.oom is None
+    assert 0 < found.profile.allocated_bytes <= found.profile.reserved_bytes
