@@ -13,6 +13,7 @@ from oomdoc.memory.architecture import Architecture, Shape
 from oomdoc.memory.knowledge import holds
 from oomdoc.memory.linears import dense_width, targeted
 from oomdoc.memory.settings import Settings
+from oomdoc.memory.weights import residual_width
 
 
 class Layer(NamedTuple):
@@ -33,15 +34,6 @@ class Block(NamedTuple):
     mlp: int
     gated: bool
     shape: Shape
-
-
-def residual_bytes(settings: Settings) -> float:
-    """Bytes of a value of the residual stream: float32 where the embedding is (fp32 weights, or k-bit preparation)."""
-    if settings.weights == 4.0 or (
-        settings.quant_bits and settings.kbit_upcast and settings.quant_type in ("nf4", "bnb", "int8", "fp4")
-    ):
-        return 4.0
-    return settings.compute
 
 
 def language_layer(model: Architecture, settings: Settings) -> Layer:
@@ -82,7 +74,7 @@ def layer_bytes(
     backward. Sources: the modelling files of transformers (RMSNorm upcasts and keeps float32),
     torch/csrc/autograd/derivatives.yaml.
     """
-    tokens, c, r = samples * length, settings.compute, residual_bytes(settings)
+    tokens, c, r = samples * length, settings.compute, residual_width(settings)
     per_token = _norms(block, settings, trained) + _inputs(block, settings, trained)
     per_token += _mlp(block, settings) + (2 * block.hidden if block.shape.dropout else 0)
     kept = tokens * per_token + attention_kept(block, settings, samples, length, kernel)
@@ -115,7 +107,7 @@ def attention_kept(block: Block, settings: Settings, samples: float, length: flo
 
 
 def _norms(block: Block, settings: Settings, trained: frozenset[str]) -> float:
-    full, r, c = "norm" in trained, residual_bytes(settings), settings.compute
+    full, r, c = "norm" in trained, residual_width(settings), settings.compute
     if block.shape.norm == "none":
         one = 4.0 * block.hidden
     elif block.shape.norm == "rms":

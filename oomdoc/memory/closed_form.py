@@ -18,7 +18,7 @@ from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.states import cast_parts, gradient_parts, optimizer_parts, step_parts
 from oomdoc.memory.vision import Seen, tower, visual
-from oomdoc.memory.weights import Trained, dequantised_bytes, dequantised_head, layer_parameters, trained, weight_parts
+from oomdoc.memory.weights import Trained, dequantised_bytes, layer_parameters, trained, unpacked_head, weight_parts
 
 
 class Moment(NamedTuple):
@@ -96,7 +96,7 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
     exchange = exchange_parts(model, settings, found)
     casts = _scaled(cast_parts(found, settings), weight_share(settings))
     held = gradients if settings.accumulation > 1 or settings.parallel.zero_stage else []  # freed between steps
-    head = dequantised_head(model, settings)
+    head = unpacked_head(model, settings)
     seen = visual(model, settings.images)
     kept, moment = tower(model, settings, seen)
     activations, live = _activations(model, settings)

@@ -8,7 +8,7 @@ from oomdoc.memory.knowledge import constants
 from oomdoc.memory.logits import has_logits, logits_bytes
 from oomdoc.memory.parts import Part, part
 from oomdoc.memory.settings import Settings
-from oomdoc.memory.weights import dequantised_bytes, dequantised_head
+from oomdoc.memory.weights import dequantised_bytes, unpacked_head
 
 _LENGTH = 256  # prompt and answer where nothing is known: a short generation
 
@@ -61,7 +61,7 @@ def forward_parts(model: Architecture, settings: Settings, samples: int, tokens:
         )
     ]
     if settings.quant_bits:
-        parts += dequantised_head(model, settings)
+        parts += unpacked_head(model, settings)
         unpacked = dequantised_bytes(model, settings)
         parts.append(part("workspace", "one matrix, unpacked", unpacked, 0.5, "{:,} B", unpacked))
     if has_logits(model):

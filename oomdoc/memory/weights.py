@@ -92,21 +92,23 @@ def weight_parts(model: Architecture, settings: Settings) -> list[Part]:
     return parts
 
 
-def dequantised_head(model: Architecture, settings: Settings) -> list[Part]:
-    """The output matrix as it is unpacked while the loss is differentiated: `V*h*c`, where it is quantised at all."""
-    if not settings.quant_bits or not settings.quantised_head or model.tied:
+def unpacked_head(model: Architecture, settings: Settings) -> list[Part]:
+    """The output matrix in the compute dtype, `V*h*c`, while the loss runs: unpacked where it is quantised, cast by
+    autocast where k-bit preparation put it into float32."""
+    if not settings.quant_bits:
         return []
-    return [
-        part(
-            "workspace",
-            "output matrix, unpacked",
-            model.vocab * model.hidden * settings.compute,
-            0.1,
-            "{:,} x {:,}",
-            model.vocab,
-            model.hidden,
-        )
-    ]
+    packed = settings.quantised_head and not model.tied
+    cast = settings.autocast and residual_width(settings) == 4.0
+    if not packed and not cast:
+        return []
+    size = model.vocab * model.hidden * settings.compute
+    return [part("weights", "output matrix, unpacked or cast", size, 0.1, "{:,} x {:,}", model.vocab, model.hidden)]
+
+
+def residual_width(settings: Settings) -> float:
+    """Bytes of a value of the residual stream: float32 where the embedding is (fp32 weights, or k-bit preparation)."""
+    prepared = settings.kbit_upcast and settings.trains and settings.quant_type in ("nf4", "bnb", "int8", "fp4")
+    return 4.0 if settings.weights == 4.0 or (settings.quant_bits and prepared) else settings.compute
 
 
 def dequantised_bytes(model: Architecture, settings: Settings) -> int:
