@@ -27,6 +27,8 @@ WHOLE: Final = 8 << 20
 # From here on a second process is worth its start.
 _COUNTED_ASIDE: Final = 128 << 20
 _SILENT_SECONDS: Final = 1.0
+# Characters of a line quoted before a setting's value; half of it behind.
+_QUOTED: Final = 60
 
 
 @dataclass(frozen=True)
@@ -111,16 +113,35 @@ def _settings(read: Sequence[Read], configs: Sequence[str], known: Sequence[Fact
 
     parsed = []
     entries = []
+    texts = {item.document.file: item.document.text for item in read}
     for config in configs:
         origin = origins(config)[0]
         document = _read(origin, None).document
         parsed.append(parse(document.text, origin.name))
+        texts[origin.name] = document.text
         entries.append(_entry(document, "config"))
     parsed.extend(find_settings_in_text(item.document.text, item.document.file) for item in read)
     text = "\n".join(item.document.text for item in read)
     found = ingest_settings(parsed, text, known).facts
     lines = {item.document.file: item.document for item in read if item.document.lines}
-    return [_physical(fact, lines) for fact in found], entries
+    return [_physical(_quoted(fact, texts), lines) for fact in found], entries
+
+
+def _quoted(fact: Fact, texts: Mapping[str, str]) -> Fact:
+    """A setting with the stretch of its line that says so; dumps put a hundred settings into one line."""
+    text = texts.get(fact.source.file or "")
+    if text is None or fact.source.span is None or fact.source.quote:
+        return fact
+    begin, end = fact.source.span
+    low, high = text.rfind("\n", 0, begin) + 1, text.find("\n", begin)
+    high = len(text) if high < 0 else high
+    left, right = max(low, begin - _QUOTED), min(high, end + _QUOTED // 2)
+    if left > low:
+        left = max(text.find(" ", left, begin) + 1, left)
+    if right < high:
+        right = max(text.rfind(" ", end, right), end)
+    quote = ("… " if left > low else "") + text[left:right].strip() + (" …" if right < high else "")
+    return fact.model_copy(update={"source": fact.source.model_copy(update={"quote": quote})})
 
 
 def _physical(fact: Fact, documents: Mapping[str, Document]) -> Fact:

@@ -13,6 +13,7 @@ from oomdoc.report.compose import cause_block, compose
 from oomdoc.report.contract import (
     FactOut,
     FindingOut,
+    MemoryOut,
     QuestionOut,
     RemedyOut,
     Report,
@@ -39,15 +40,36 @@ def build_report(diagnosis: Diagnosis, language: Language, drawn: Sequence[block
             outcome=verdict.outcome,
             memory=verdict.memory,
             phase=verdict.phase,
-            summary=mask(" ".join(part for part in (head.headline, head.sentence) if part)),
+            summary=mask(
+                ("。" if language == "zh" else ". ").join(part for part in (head.headline, head.sentence) if part)
+            ),
         ),
         events=tuple(_events(diagnosis)),
         facts=tuple(_fact(fact) for fact in diagnosis.case.facts),
         findings=tuple(_findings(diagnosis, language)),
+        memory=_memory(diagnosis, language),
         remedies=tuple(_remedy(step) for step in steps),
         questions=tuple(_questions(diagnosis, language)),
         undecided=tuple(untold),
         notes=tuple(mask(note) for note in notes),
+    )
+
+
+def _memory(diagnosis: Diagnosis, language: Language) -> MemoryOut | None:
+    profile = diagnosis.testified.profile
+    if profile is None:
+        return None
+    return MemoryOut(
+        method=profile.method,
+        phase=profile.peak_phase,
+        capacity_bytes=profile.capacity_bytes,
+        allocated_bytes=profile.allocated_bytes,
+        reserved_bytes=profile.reserved_bytes,
+        device_bytes=profile.device_bytes,
+        low_bytes=profile.low_bytes,
+        high_bytes=profile.high_bytes,
+        components={name: count for name, count in profile.components.items()},
+        assumed=profile.assumed_zh if language == "zh" else profile.assumed,
     )
 
 

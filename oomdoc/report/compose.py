@@ -1,6 +1,7 @@
 """A diagnosis as blocks in one language: what to say, in which order, and how much of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.findings import NO_INFORMATION, Finding
@@ -24,7 +25,29 @@ _SETTINGS = ("train.", "parallel.", "inference.", "lora.", "eval.")
 
 def compose(diagnosis: Diagnosis, language: Language) -> tuple[blocks.Block, ...]:
     """The blocks of a report, most important first."""
-    return tuple(_blocks(diagnosis, language))
+    return tuple(quoted_once(_blocks(diagnosis, language)))
+
+
+def quoted_once(drawn: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
+    """The blocks with every line of the input quoted where it counts first; later reasons only name it."""
+    seen: dict[tuple[str | None, int | None], list[str]] = {}
+
+    def place(found: blocks.Place | None) -> blocks.Place | None:
+        if found is None or found.line is None or not found.quote:
+            return found
+        shown = seen.setdefault((found.file, found.line), [])
+        if any(found.quote in quote for quote in shown):
+            return blocks.Place(found.file, found.line)
+        shown.append(found.quote)
+        return found
+
+    for block in drawn:
+        if isinstance(block, blocks.VerdictBlock):
+            yield replace(block, place=place(block.place))
+        elif isinstance(block, blocks.CauseBlock):
+            yield replace(block, reasons=tuple(replace(reason, place=place(reason.place)) for reason in block.reasons))
+        else:
+            yield block
 
 
 def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
@@ -35,6 +58,9 @@ def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
         yield bar
     for finding in worth_showing(diagnosis):
         yield cause_block(finding, case, language)
+    prediction = prediction_block(diagnosis, language)
+    if prediction:
+        yield prediction
     steps = steps_of(diagnosis, language)
     if steps:
         yield blocks.StepsBlock(steps)
@@ -160,11 +186,30 @@ def _place_of(fact: Fact, case: Case, language: Language) -> blocks.Place | None
     if source.line is not None:
         return blocks.Place(source.file, source.line, source.quote)
     if source.framework and source.how is How.DEFAULT:
-        framework = " ".join(part for part in (source.framework, source.version) if part)
+        mark = " (assumed)"
+        version = (source.version or "").replace(mark, say(language, "settings.assumed_mark"))
+        framework = " ".join(part for part in (source.framework, version) if part)
         said = say(language, "source.default", framework=framework, native=source.native or fact.name)
-        return blocks.Place(None, None, f"{said} {show_fact(fact)}")
+        value = say(language, "source.unset") if fact.value is None else show_fact(fact)
+        return blocks.Place(None, None, f"{said} {value}")
     behind = (case.fact(name) for name in source.derived_from)
     return next((place for found in behind if found and (place := _place_of(found, case, language))), None)
+
+
+def prediction_block(diagnosis: Diagnosis, language: Language) -> blocks.PredictionBlock | None:
+    """The memory model's figure for the settings of the run, where it is known well enough."""
+    profile = diagnosis.testified.profile
+    if profile is None:
+        return None
+    shown = {
+        "device": size(profile.device_bytes),
+        "low": size(profile.low_bytes),
+        "high": size(profile.high_bytes),
+        "capacity": size(profile.capacity_bytes or 0),
+    }
+    key = "memory.predicted" if profile.capacity_bytes else "memory.predicted_alone"
+    assumed = profile.assumed_zh if language == "zh" else profile.assumed
+    return blocks.PredictionBlock(say(language, key, **shown), tuple(assumed))
 
 
 def facts_block(case: Case, language: Language) -> blocks.FactsBlock:

@@ -50,7 +50,7 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
             yield escape(block.sentence)
         if block.place and block.place.quote:
             yield ""
-            yield f"> {_where(block.place)} {code(block.place.quote)}"
+            yield f">{_quote(block.place)}"
     elif isinstance(block, blocks.BarBlock):
         total = f"（{size(block.total_bytes)}）" if language == "zh" else f" ({size(block.total_bytes)})"
         yield f"**{escape(block.title)}{total}**"
@@ -66,7 +66,8 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
         for place, step in enumerate(block.steps, 1):
             promise = f" *({say(language, f'remedy.{step.promise}')})*" if step.promise else ""
             written = f" — {code(step.native)}" if step.native else f" — {escape(step.how)}" if step.how else ""
-            cost = f" {say(language, 'remedy.cost', cost=escape(step.cost))}" if step.cost else ""
+            between = "；" if language == "zh" else "; "
+            cost = between + say(language, "remedy.cost", cost=escape(step.cost)) if step.cost else ""
             yield f"{place}. **{escape(step.title)}**{promise}{written}{cost}"
     elif isinstance(block, blocks.QuestionBlock):
         yield f"**{say(language, 'report.question')}** {escape(block.ask)} {escape(block.why)}"
@@ -95,8 +96,7 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool, github: boo
     yield f"{'###' if lead else '####'} {label}{colon}{escape(block.title)}{aside}"
     yield ""
     for reason in block.reasons if lead else block.reasons[:1]:
-        quote = f" {_where(reason.place)} {code(reason.place.quote)}" if reason.place and reason.place.quote else ""
-        yield f"- {escape(reason.sentence)}{quote}"
+        yield f"- {escape(reason.sentence)}{_quote(reason.place)}"
     if not lead:
         return
     for reason in block.against:
@@ -111,5 +111,9 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool, github: boo
         yield "</details>"
 
 
-def _where(place: blocks.Place) -> str:
-    return code(f"{place.file or ''}:{place.line}") if place.line is not None else ""
+def _quote(place: blocks.Place | None) -> str:
+    """Place and quoted line behind a sentence, a blank before each."""
+    if place is None:
+        return ""
+    where = " " + code(f"{place.file or ''}:{place.line}") if place.line is not None else ""
+    return where + (f" {code(place.quote)}" if place.quote else "")
