@@ -36,6 +36,13 @@ _ATTENTION = {
     "sdpa": "sdpa", "eager": "eager", "disabled": "eager", "off": "eager", "xformers": "xformers",
     "flex_attention": "flex_attention", "flex": "flex_attention", "math": "math",
 }  # fmt: skip
+_TYPES: dict[str, tuple[type, ...]] = {
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+    "str": (str,),
+    "list": (tuple,),
+}
 _STAGE = re.compile(r"(?:zero|(?<![a-z0-9])z|stage)[\s_-]?(?:stage[\s_-]?)?([0-3])(?!\d)", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,]+")
 
@@ -44,9 +51,10 @@ def convert(parameter: Parameter, value: Value) -> Converted:
     """The canonical value of what was written for an option, or SILENT."""
     found = _convert(parameter, value)
     declared = term(parameter.fact) if parameter.fact else None
-    if declared and declared.choices and isinstance(found, str) and found not in declared.choices:
-        return SILENT
-    return found
+    if declared is None or found is SILENT or found is None:
+        return found
+    right = isinstance(found, _TYPES[declared.type]) and isinstance(found, bool) == (declared.type == "bool")
+    return found if right and (not declared.choices or found in declared.choices) else SILENT
 
 
 def _convert(parameter: Parameter, value: Value) -> Converted:

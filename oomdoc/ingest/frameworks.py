@@ -128,7 +128,7 @@ class Framework(Model):
     open: bool = Field(default=False, description="scripts add options of their own: unknown names are never reported")
     sources: tuple[str, ...]
     recognise: tuple[Sign, ...] = ()
-    launch: Launch = Launch()
+    launch: Launch = Field(default_factory=Launch)
     positional: str | None = Field(default=None, description="fact that the first word without a dash gives")
     targets_respect_freeze: Literal["never", "all-linear", "always"] = "never"
     parameters: tuple[Parameter, ...] = ()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -79,6 +80,11 @@ class Material:
         made.files = {setting.file.lower() for setting in made.settings} | {c.file.lower() for c in made.commands}
         made._index()
         return made
+
+    @cached_property
+    def lower(self) -> str:
+        """The text in lower case."""
+        return self.text.lower()
 
     def _index(self) -> None:
         self.keys: dict[str, Setting] = {}
@@ -201,7 +207,10 @@ def _version(
     if isinstance(stated, str):
         return stated, False
     firm = _firm(document, material)
+    lower = material.lower
     for package in document.get("packages", ()):
+        if package not in lower:  # compiling a pattern costs more than this look
+            continue
         pattern = (
             rf"(?<![\w./-]){re.escape(package)}`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)"
         )
