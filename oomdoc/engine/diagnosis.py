@@ -1,10 +1,12 @@
 """The whole judgement of one case; the CLI, the reports and the chat are readers of this one value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oomdoc.engine import findings as ranking
+from oomdoc.engine.conditions import Condition
 from oomdoc.engine.question import Question, questions
-from oomdoc.engine.rule import Rule, rules
+from oomdoc.engine.rule import Rule, Sign, rules
+from oomdoc.engine.testimony import Testified, testify
 from oomdoc.engine.verdict import Verdict, facts_of, judge
 from oomdoc.facts.case import Case
 from oomdoc.facts.derive import derive
@@ -21,6 +23,7 @@ class Diagnosis:
     findings: tuple[ranking.Finding, ...]
     judgements: tuple[ranking.Judgement, ...]
     questions: tuple[Question, ...]
+    testified: Testified = field(default_factory=Testified)
 
     @property
     def names_cause(self) -> bool:
@@ -39,7 +42,19 @@ def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None) -> Diagnosis
     if verdict.outcome == "unclear":
         return Diagnosis(case, verdict, (), (), ())
     values = ranking.values_of(case)
-    judgements = tuple(ranking.judge(rule, values) for rule in (rules() if base is None else base))
+    testified = testify(case)
+    judgements = tuple(
+        ranking.judge(rule, values, _sign(testified, rule.cause)) for rule in (rules() if base is None else base)
+    )
     found = ranking.rank(judgements)
     asked = questions(judgements, values) if not found or found[0].standing != "confirmed" else ()
-    return Diagnosis(case, verdict, found, judgements, asked)
+    return Diagnosis(case, verdict, found, judgements, asked, testified)
+
+
+def _sign(testified: Testified, cause: str) -> Sign | None:
+    """The memory model's word for a cause as a sign like any other."""
+    one = testified.of(cause)
+    if one is None:
+        return None
+    text = {"en": one.sentence_en, "zh": one.sentence_zh}
+    return Sign(Condition(lambda _: True, ()), one.weight, text, facts=("oom.tried_to_allocate_bytes",))

@@ -49,16 +49,16 @@ def values_of(case: Case) -> dict[str, Value]:
     return {fact.name: fact.value for name in case.names() if (fact := case.fact(name))}
 
 
-def judge(rule: Rule, values: Values) -> Judgement:
-    """Evaluate one rule over the values of a case."""
+def judge(rule: Rule, values: Values, said: Sign | None = None) -> Judgement:
+    """Evaluate one rule over the values of a case; `said` is a sign from outside the rule, which holds."""
     fires = rule.when.test(values)
     if fires is False:
         return Judgement(rule, False, rule.prior, (), (), ())
     held: list[Sign] = []
     against: list[Sign] = []
     score = rule.prior
-    for sign in rule.signs:
-        if sign.condition.test(values):
+    for sign in (*rule.signs, said) if said else rule.signs:
+        if sign is said or sign.condition.test(values):
             score += sign.weight
             (held if sign.weight >= 0 else against).append(sign)
     held.sort(key=lambda sign: -sign.weight)

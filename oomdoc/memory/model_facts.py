@@ -13,13 +13,22 @@ _PACKED_OVERHEAD = 1.12
 
 def model_facts(case: Case) -> list[Fact]:
     """Facts of the case's model that nobody stated; empty where no model is named."""
-    for named in (*case.every("model.name"), *case.every("model.path")):
-        if not isinstance(named.value, str):
-            continue
-        architecture = resolve(named.value)
+    found = _named(case)
+    return _of_architecture(case, *found) if found else _of_size(case)
+
+
+def exact_architecture(case: Case) -> Architecture | None:
+    """The catalog's architecture of the model that the case names; None where none is named or the name is unknown."""
+    found = _named(case)
+    return found[0] if found else None
+
+
+def _named(case: Case) -> tuple[Architecture, Fact] | None:
+    for fact in (*case.every("model.name"), *case.every("model.path")):
+        architecture = resolve(fact.value) if isinstance(fact.value, str) else None
         if architecture is not None:
-            return _of_architecture(case, architecture, named)
-    return _of_size(case)
+            return architecture, fact
+    return None
 
 
 def _of_architecture(case: Case, model: Architecture, named: Fact) -> list[Fact]:

@@ -88,6 +88,14 @@ class StepsBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class PredictionBlock:
+    """What the memory model predicts for the settings, and what it had to assume."""
+
+    sentence: str
+    assumed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class UntoldBlock:
     """What could not be told, and why."""
 
@@ -129,5 +137,13 @@ class NotesBlock:
 
 
 Block: TypeAlias = (
-    VerdictBlock | BarBlock | CauseBlock | StepsBlock | UntoldBlock | QuestionBlock | FactsBlock | NotesBlock
+    VerdictBlock
+    | BarBlock
+    | CauseBlock
+    | PredictionBlock
+    | StepsBlock
+    | UntoldBlock
+    | QuestionBlock
+    | FactsBlock
+    | NotesBlock
 )

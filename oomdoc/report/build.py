@@ -68,7 +68,7 @@ def _memory(diagnosis: Diagnosis, language: Language) -> MemoryOut | None:
         device_bytes=profile.device_bytes,
         low_bytes=profile.low_bytes,
         high_bytes=profile.high_bytes,
-        components={name: count for name, count in profile.components.items()},
+        components=dict(profile.components),
         assumed=profile.assumed_zh if language == "zh" else profile.assumed,
     )
 

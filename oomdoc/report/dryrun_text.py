@@ -13,7 +13,13 @@ _ASCII = "_.-=+*%#"
 
 
 def dryrun_text(
-    profile: MemoryProfile, answer: Mapping[str, Any], language: Language, *, columns: int = 80, glyphs: bool = True, top: int = 8
+    profile: MemoryProfile,
+    answer: Mapping[str, Any],
+    language: Language,
+    *,
+    columns: int = 80,
+    glyphs: bool = True,
+    top: int = 8,
 ) -> str:
     """The whole report of one dry run."""
     lines = [profile_text(profile, language, columns=columns, glyphs=glyphs).rstrip("\n"), ""]
@@ -68,7 +74,12 @@ def _phases(timeline: Mapping[str, Any], width: int) -> str:
 def _tensor(each: Mapping[str, Any]) -> tuple[str, ...]:
     shape = "x".join(str(part) for part in each["shape"]) or "-"
     where = each.get("module") or each.get("name") or each.get("phase") or ""
-    return (str(each["component"]), size(each["bytes"]), f"{shape} {each['dtype']}", f"{where}  {each.get('frame') or ''}".rstrip())
+    return (
+        str(each["component"]),
+        size(each["bytes"]),
+        f"{shape} {each['dtype']}",
+        f"{where}  {each.get('frame') or ''}".rstrip(),
+    )
 
 
 def _cut(line: str, columns: int) -> str:

@@ -64,6 +64,10 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
             cost = f'<br><span class="small">{escape(say(language, "remedy.cost", cost=step.cost))}</span>'
             yield f"<li><strong>{escape(step.title)}</strong>{promise}{written}{cost if step.cost else ''}</li>"
         yield "</ol>"
+    elif isinstance(block, blocks.PredictionBlock):
+        yield f"<p>{escape(block.sentence)}</p>"
+        said = (escape(say(language, "memory.assumed", sentence=sentence)) for sentence in block.assumed)
+        yield '<ul class="small">' + "".join(f"<li>{sentence}</li>" for sentence in said) + "</ul>"
     elif isinstance(block, blocks.QuestionBlock):
         yield f"<h2>{escape(say(language, 'report.question'))}</h2><p>{escape(block.ask)} {escape(block.why)}</p>"
     elif isinstance(block, blocks.UntoldBlock | blocks.NotesBlock):

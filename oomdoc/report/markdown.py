@@ -69,6 +69,9 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
             between = "；" if language == "zh" else "; "
             cost = between + say(language, "remedy.cost", cost=escape(step.cost)) if step.cost else ""
             yield f"{place}. **{escape(step.title)}**{promise}{written}{cost}"
+    elif isinstance(block, blocks.PredictionBlock):
+        yield escape(block.sentence)
+        yield from (f"- {escape(say(language, 'memory.assumed', sentence=sentence))}" for sentence in block.assumed)
     elif isinstance(block, blocks.QuestionBlock):
         yield f"**{say(language, 'report.question')}** {escape(block.ask)} {escape(block.why)}"
     elif isinstance(block, blocks.UntoldBlock | blocks.NotesBlock):

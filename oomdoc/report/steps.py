@@ -1,5 +1,7 @@
 """What to do next: the remedies of the leading causes, in the person's own framework's words where it is known."""
 
+from typing import Any
+
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts import base
 from oomdoc.messages import Language
@@ -20,7 +22,7 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
             break
         for remedy in finding.rule.remedies:
             raw = known.get(f"{remedy}.yaml")
-            if raw is None or remedy in steps:
+            if raw is None or remedy in steps or _is_done(raw, diagnosis):
                 continue
             steps[remedy] = Step(
                 remedy=remedy,
@@ -32,6 +34,12 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
                 cost=raw.get("cost", {}).get(language),
             )
     return tuple(steps.values())[:_MOST]
+
+
+def _is_done(raw: dict[str, Any], diagnosis: Diagnosis) -> bool:
+    """Whether the run has all of it already: batch 1 is no advice to a run with batch 1."""
+    sets = raw.get("sets", {})
+    return bool(sets) and all(diagnosis.case.value(name) == value for name, value in sets.items())
 
 
 def _native(raw: dict[str, object], diagnosis: Diagnosis) -> str | None:

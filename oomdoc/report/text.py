@@ -40,13 +40,14 @@ class TextReport:
         """The whole report, a newline at its end."""
         lines: list[str] = []
         first_cause = True
+        quoted = next((block.place for block in drawn if isinstance(block, blocks.VerdictBlock)), None)
         for block in drawn:
             if lines:
                 lines.append("")
             if isinstance(block, blocks.CauseBlock):
                 if not first_cause and lines and not lines[-1]:
                     lines.pop()
-                lines += self._cause(block, lead=first_cause)
+                lines += self._cause(block, lead=first_cause, quoted=quoted)
                 first_cause = False
             else:
                 lines += self._block(block)
@@ -61,6 +62,10 @@ class TextReport:
             yield from self._steps(block)
         elif isinstance(block, blocks.UntoldBlock):
             yield from self._bullets("report.untold", block.sentences)
+        elif isinstance(block, blocks.PredictionBlock):
+            yield from wrap(block.sentence, self.columns)
+            for sentence in block.assumed:
+                yield from wrap(mask(say(self.language, "memory.assumed", sentence=sentence)), self.columns, "  - ")
         elif isinstance(block, blocks.QuestionBlock):
             yield self.paint(say(self.language, "report.question"), "head")
             yield from wrap(mask(block.ask), self.columns, "  ? ")
@@ -98,7 +103,8 @@ class TextReport:
             entries.append(f"> {say(self.language, 'bar.requested')} {size(block.requested_bytes)}")
         yield from pack(entries, self.columns, " ")
 
-    def _cause(self, block: blocks.CauseBlock, lead: bool) -> Iterator[str]:
+    def _cause(self, block: blocks.CauseBlock, lead: bool, quoted: blocks.Place | None) -> Iterator[str]:
+        shown = {(quoted.file, quoted.line)} if quoted else set()  # a line already quoted needs no second time
         standing = say(
             self.language,
             "report.standing_with",
@@ -116,7 +122,8 @@ class TextReport:
             return
         for place, reason in enumerate(block.reasons[:_REASONS], 1):
             yield from wrap(mask(reason.sentence), self.columns, f"  {place}. ")
-            if reason.place:
+            if reason.place and (reason.place.file, reason.place.line) not in shown:
+                shown.add((reason.place.file, reason.place.line))
                 yield from self._quote(reason.place, "     ")
         for reason in block.against[:2]:
             yield from wrap(
