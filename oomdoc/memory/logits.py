@@ -24,6 +24,8 @@ def loss_parts(model: Architecture, settings: Settings, stage: str) -> list[Part
         return [part("logits", "one chunk of logits", size, 0.5, "fused loss, {:,.0f} tokens", rows)]
     copies = loss_recipe(name)[stage]
     width = copies.get("half", 0) * settings.compute + copies.get("float", 0) * 4
+    if stage == "forward" and settings.samples == 1 and "shifted" in loss_recipe(name):
+        width -= 4 if copies.get("float") else settings.compute  # cutting the last token of one sequence needs no copy
     if model.shape.softcap:
         width += settings.compute  # tanh keeps its output
     vocab = model.vocab / settings.parallel.tensor

@@ -112,7 +112,7 @@ class _Reader:
             generations=self.number("train.num_generations") or 1,
             ema=bool(self.flag("train.ema")),
             compiled=bool(self.flag("train.compile")),
-            eval_batch=self.number("eval.per_device_batch_size") or 0,
+            eval_batch=(self.number("eval.per_device_batch_size") or 0) if self.evaluates() else 0,
             eval_keeps_logits=self.facts.get("eval.accumulation_steps", 1) is None
             and self.flag("eval.prediction_loss_only") is not True,
             eval_generates=bool(self.flag("eval.predict_with_generate")),
@@ -128,6 +128,10 @@ class _Reader:
         )
 
     # plain readings
+
+    def evaluates(self) -> bool:
+        """Whether evaluation belongs to the run: not where its strategy is "no" and it did not fail in it."""
+        return self.text("eval.strategy") != "no" or self.text("run.phase") == "eval"
 
     def text(self, name: str) -> str | None:
         value = self.facts.get(name)
@@ -340,8 +344,11 @@ class _Reader:
             kind = "fsdp"
         if stage > 3:
             raise SettingsError(f"parallel.zero_stage = {stage} cannot be meant")
+        cards = self.number("hardware.gpu_count") or 1
+        if not world and cards > 1 and not kind and self.habits["several"] == "device_map" and not stage:
+            world = cards
         if not world:
-            world = self.number("hardware.gpu_count") or 1 if (stage or kind in ("ddp", "fsdp", "zero", "dp")) else 1
+            world = cards if stage or kind in ("ddp", "fsdp", "zero", "dp", "device_map") else 1
         sizes = {
             name: max(1, self.number(f"parallel.{name}_parallel") or 1)
             for name in ("tensor", "pipeline", "sequence", "expert")

@@ -1,6 +1,6 @@
 """Gradients, optimizer state and master weights: what full training keeps beside the weights, and for a moment more."""
 
-from oomdoc.memory.knowledge import optimizer_entry
+from oomdoc.memory.knowledge import holds, optimizer_entry
 from oomdoc.memory.parts import Part, part
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.weights import Trained
@@ -65,7 +65,7 @@ def step_parts(found: Trained, settings: Settings) -> list[Part]:
         parts.append(
             part("workspace", "float32 gradients of the step", 4.0 * found.total, 0.2, "{:,} x 4 B", found.total)
         )
-    elif entry["foreach"]:
+    elif entry["foreach"] and not holds("<2.0", settings.torch):  # foreach became the default with 2.0
         size = entry["foreach"] * (found.adapters * settings.adapter + (found.base + found.saved) * settings.weights)
         parts.append(
             part("workspace", "foreach temporaries", size, 0.1, "square root of the second moment, {:,}", found.total)

@@ -109,6 +109,18 @@ def test_data_parallel_saves_nothing_per_card() -> None:
     assert eight.allocated_bytes >= one.allocated_bytes
 
 
+def test_several_cards_without_processes_are_what_the_framework_makes_of_them() -> None:
+    facts = {"hardware__gpu_count": 2, "framework__name": "ms-swift", "framework__version": "3.1"}
+    spread = with_facts(**facts)
+    assert any("layers spread" in sentence for sentence in spread.assumed)
+    assert component(spread, "load", "weights") < 0.6 * component(with_facts(), "load", "weights")
+
+
+def test_torch_before_2_steps_without_foreach_temporaries() -> None:
+    full = {"train__method": "full", "train__pure_precision": True, "train__optimizer": "adamw_torch"}
+    assert component(with_facts(env__torch="1.13.1", **full), "step", "workspace") == 0
+
+
 def test_what_has_no_effect_on_memory_has_none_here() -> None:
     before = with_facts()
     for change in ({"lora__alpha": 256}, {"train__cpu_workers": 16}, {"train__gradient_accumulation_steps": 1}):
