@@ -58,7 +58,7 @@ def witness(case: Case, model: Architecture, settings: Settings) -> list[Testimo
     if tried:
         found.extend(_allocation(case, model, settings, tried, slack))
     allocated, _ = _figure(case, "oom.allocated_bytes")
-    if allocated and settings.method != "load":
+    if allocated and settings.method != "load" and _stated(case):
         found.extend(_allocated(model, settings, allocated + tried))
     return sorted(found, key=lambda each: -each.weight)
 
@@ -131,10 +131,12 @@ def _allocation(case: Case, model: Architecture, settings: Settings, tried: int,
             yield _matched(
                 "exact", tensor, entry, _EXACT * sure, {"train.sequence_tokens": limit}, tokens=limit, size=size(tried)
             )
+        elif allowed is None:  # some length makes almost any size; without a place in the traceback that is chance
+            continue
         elif tokens > 1.5 * limit and known and tokens <= 4 * max(model.max_positions, limit):
             yield _matched("above", tensor, entry, _ABOVE * sure, {"train.sequence_tokens": tokens}, tokens=tokens,
                            size=size(tried), believed=f"{limit:,}")  # fmt: skip
-        elif allowed is not None and tokens <= max(model.max_positions, limit):
+        elif tokens <= max(model.max_positions, limit):
             yield _matched(
                 "solved", tensor, entry, _SOLVED, {"train.sequence_tokens": tokens}, tokens=tokens, size=size(tried)
             )
@@ -165,6 +167,12 @@ def _allocated(model: Architecture, settings: Settings, observed: int) -> Iterat
             shown = {"predicted": size(other.allocated), "observed": size(observed)}
             said = (texts["en"].format(what=what["en"], **shown), texts["zh"].format(what=what["zh"], **shown))
             yield Testimony("variant", *said, cause, _VARIANT, {})
+
+
+def _stated(case: Case) -> bool:
+    """Whether the run's batch and length are known; against assumed ones an allocated figure proves nothing."""
+    lengths = (case.fact(name) for name in ("train.sequence_tokens", "train.max_length"))
+    return case.fact("train.per_device_batch_size") is not None and any(fact and fact.value for fact in lengths)
 
 
 def _allowed(case: Case) -> frozenset[str] | None:

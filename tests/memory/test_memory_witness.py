@@ -93,6 +93,16 @@ def test_far_more_allocated_than_predicted_names_the_setting_that_did_not_arrive
     assert "no-gradient-checkpointing" in {each.cause for each in found}
 
 
+def test_a_length_that_would_fit_is_not_solved_for_without_a_place_in_the_traceback() -> None:
+    assert told({"oom.tried_to_allocate_bytes": rounded(14_336 * 152_064 * 4)}) == []
+
+
+def test_an_allocated_figure_proves_nothing_against_assumed_settings() -> None:
+    assert (
+        told({"train.per_device_batch_size": 1, "train.sequence_tokens": None, "oom.allocated_bytes": 60 * GIB}) == []
+    )
+
+
 def test_an_allocation_as_predicted_is_no_news() -> None:
     model = resolve("Qwen2.5-7B")
     assert model is not None
