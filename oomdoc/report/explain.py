@@ -1,6 +1,7 @@
 """A cause explained: the same file's text that the diagnosis uses."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from oomdoc.engine.rule import Rule
 from oomdoc.facts import base
@@ -18,6 +19,32 @@ def explain(rules: Sequence[Rule], language: Language) -> str:
     lines: list[str] = []
     for rule in rules:
         lines += _one(rule, language)
+    return "\n".join(lines) + "\n"
+
+
+def explain_article(raw: Mapping[str, Any], language: Language) -> str:
+    """A documented case: what was seen, what holds, and the advice around it that does not."""
+    lines = [raw["title"][language], ""]
+    for part in ("seen", "holds"):
+        lines += [say(language, f"explain.{part}"), *wrap(raw[part][language], _COLUMNS, "  "), ""]
+    lines.append(say(language, "explain.myths"))
+    for myth in raw["myths"]:
+        lines += wrap(myth["claim"][language], _COLUMNS, "  - ")
+        lines += wrap(myth["truth"][language], _COLUMNS, "    ")
+    lines += ["", say(language, "explain.causes"), *(f"  oomdoc explain {cause}" for cause in raw["causes"])]
+    lines += ["", say(language, "explain.references"), *(f"  {reference}" for reference in raw["references"])]
+    return "\n".join(lines) + "\n"
+
+
+def listing(rules: Sequence[Rule], articles: Sequence[Mapping[str, Any]], language: Language) -> str:
+    """Every name that can be explained, with its title."""
+    causes = {rule.cause: rule.title[language] for rule in rules}
+    cases = {raw["id"]: raw["title"][language] for raw in articles}
+    wide = max(map(len, (*causes, *cases)))
+    lines = [say(language, "explain.causes")]
+    lines += [f"  {name:{wide}}  {title}" for name, title in sorted(causes.items())]
+    lines += ["", say(language, "explain.cases")]
+    lines += [f"  {name:{wide}}  {title}" for name, title in sorted(cases.items())]
     return "\n".join(lines) + "\n"
 
 
