@@ -67,7 +67,9 @@ def run_options(command: Any) -> Any:
 @click.command(name="dryrun")
 @run_options
 @click.option("--timeline", type=click.Path(dir_okay=False), metavar="OUT.html", help="Write a self-contained plot.")
-@click.option("--snapshot", type=click.Path(dir_okay=False), metavar="OUT.pickle", help="Write a PyTorch memory snapshot.")
+@click.option(
+    "--snapshot", type=click.Path(dir_okay=False), metavar="OUT.pickle", help="Write a PyTorch memory snapshot."
+)
 def command(**options: Any) -> int:
     """Step the real model on fake tensors: proof without a GPU, weights or network.
 
@@ -111,7 +113,16 @@ def _one(facts: dict[str, Any], options: dict[str, Any], language: Language) -> 
 
         _save(options["snapshot"], pickle.dumps(snapshot(found.answer)))
     if options["kind"] == "json":
-        write(_dump({"memory": as_json(profile), "assumed": list(profile.assumed), "error": None, "dryrun": shown(found.answer)}))
+        write(
+            _dump(
+                {
+                    "memory": as_json(profile),
+                    "assumed": list(profile.assumed),
+                    "error": None,
+                    "dryrun": shown(found.answer),
+                }
+            )
+        )
     else:
         from oomdoc.report.dryrun_text import dryrun_text
 
@@ -120,7 +131,9 @@ def _one(facts: dict[str, Any], options: dict[str, Any], language: Language) -> 
     return diagnostics.NONE_NAMEABLE if short else diagnostics.NAMED
 
 
-def _answer_lines(records: list[tuple[dict[str, Any], str | None]], common: dict[str, Any], options: dict[str, Any]) -> int:
+def _answer_lines(
+    records: list[tuple[dict[str, Any], str | None]], common: dict[str, Any], options: dict[str, Any]
+) -> int:
     """One JSON line for each record, in order, from one worker."""
     from oomdoc.probe.table import answers
     from oomdoc.report.out import write
@@ -157,7 +170,9 @@ def refuse(error: Exception, language: Language) -> int:
         text = say(language, "estimate.unknown_model", name=text) if text else say(language, "estimate.no_model")
     kind = getattr(error, "kind", "")
     where = getattr(error, "where", "")
-    diagnostics.say_error(f"{text} ({where})" if where else text, say(language, f"dryrun.help_{kind}") if kind in _HELPED else None)
+    diagnostics.say_error(
+        f"{text} ({where})" if where else text, say(language, f"dryrun.help_{kind}") if kind in _HELPED else None
+    )
     return diagnostics.USAGE
 
 

@@ -15,9 +15,15 @@ _SEARCHED = {"train.per_device_batch_size": 4096, "train.max_length": 1 << 20}
 @click.command(name="probe")
 @run_options
 @click.option("--device", type=click.IntRange(0), help="Index of the GPU; else the freest.")
-@click.option("--cap", type=click.FloatRange(0, min_open=True), metavar="GIB", help="Let this card play one of so many GiB.")
-@click.option("--find", type=click.Choice(list(_SEARCHED)), help="The largest value that fits, each trial a fresh process.")
-@click.option("--snapshot", type=click.Path(dir_okay=False), metavar="OUT.pickle", help="Write PyTorch's memory snapshot.")
+@click.option(
+    "--cap", type=click.FloatRange(0, min_open=True), metavar="GIB", help="Let this card play one of so many GiB."
+)
+@click.option(
+    "--find", type=click.Choice(list(_SEARCHED)), help="The largest value that fits, each trial a fresh process."
+)
+@click.option(
+    "--snapshot", type=click.Path(dir_okay=False), metavar="OUT.pickle", help="Write PyTorch's memory snapshot."
+)
 @click.option("--yes", is_flag=True, help="Probe a card that others use.")
 def command(**options: Any) -> int:
     """Measure the step on a GPU: random weights, no download, a time limit and a memory cap.

@@ -96,7 +96,7 @@ class TextReport:
         glyphs = _ASCII if self.ascii_only else _GLYPHS
         room = self.columns - 2
         cells = shares([segment.bytes for segment in block.segments], block.total_bytes, room)
-        yield self.paint(block.title + self._aside(size(block.total_bytes)), "head")
+        yield from self._heading(block.title + self._aside(size(block.total_bytes)))
         yield "[" + "".join(glyphs[s.kind] * n for s, n in zip(block.segments, cells, strict=True)).ljust(room) + "]"
         entries = [f"{glyphs[s.kind]} {s.label} {size(s.bytes)}" for s in block.segments]
         if block.requested_bytes is not None:
@@ -134,7 +134,8 @@ class TextReport:
             yield from wrap(
                 f"{say(self.language, 'report.looks_like')}{colon}{mask(block.looks_like)}", self.columns, "  "
             )
-        yield self.paint("  " + say(self.language, "report.details", cause=block.cause), "dim")
+        for line in wrap(say(self.language, "report.details", cause=block.cause), self.columns, "  "):
+            yield self.paint(line, "dim")
 
     def _steps(self, block: blocks.StepsBlock) -> Iterator[str]:
         yield self.paint(say(self.language, "report.next"), "head")
@@ -147,6 +148,9 @@ class TextReport:
                 yield from wrap(step.how, self.columns, "     ")
             if step.cost:
                 yield from wrap(say(self.language, "remedy.cost", cost=step.cost), self.columns, "     ")
+
+    def _heading(self, text: str) -> Iterator[str]:
+        return (self.paint(line, "head") for line in wrap(text, self.columns))
 
     def _aside(self, text: str) -> str:
         """A remark behind a text; the full-width bracket brings its own blank."""
