@@ -111,7 +111,7 @@ def _norms(block: Block, settings: Settings, trained: frozenset[str]) -> float:
     if block.shape.norm == "none":
         one = 4.0 * block.hidden
     elif block.shape.norm == "rms":
-        fused = settings.liger or settings.loss == "chunked"
+        fused = settings.liger or settings.fused_layers
         one = (r if fused else 4.0 + ((c if r < 4 else 4.0) if full else 0)) * block.hidden
     else:
         one = (4.0 if settings.autocast else r) * block.hidden
@@ -157,7 +157,7 @@ def _inputs(block: Block, settings: Settings, trained: frozenset[str]) -> float:
 def _mlp(block: Block, settings: Settings) -> float:
     c = settings.compute
     if block.gated:
-        return c * block.mlp * (2 if settings.liger or settings.loss == "chunked" else 3)
+        return c * block.mlp * (2 if settings.liger or settings.fused_layers else 3)
     if block.shape.activation == "fused" or settings.own_kernels:
         return c * block.mlp
     # x, tanh, 1 + tanh and x/2 are kept; under autocast the power is taken in float32, and what follows from it too

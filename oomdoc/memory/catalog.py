@@ -255,10 +255,9 @@ def _counts(
 
 
 def _nearest(target: str, size: int | None) -> Architecture | None:
-    exact = resolve(target)
-    if exact is not None:
-        return exact
     members = {name: record for name, record in _index().values() if record["family"].lower() == target.lower()}
+    if not members:
+        return resolve(target)
     fitting = {
         n: r["parameters"]["total"]
         for n, r in members.items()

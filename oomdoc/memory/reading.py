@@ -70,7 +70,7 @@ class _Reader:
                 "activations of a diffusion model are not predicted: weights, gradients and optimizer state only",
                 "不预测扩散模型的激活：只计入权重、梯度和优化器状态",
             )
-        framework_loss = str(self.habits["loss"])
+        framework_loss = str(self.habits["fused_loss" if self.flag("train.chunked_loss") else "loss"])
         return Settings(
             method=method,
             stage=self.text("train.stage") or "sft",
@@ -86,7 +86,7 @@ class _Reader:
             checkpoint_offload=self.facts.get("train.gradient_checkpointing") in ("unsloth", "offload"),
             attention=self.attention(),
             accumulation=self.number("train.gradient_accumulation_steps") or 1,
-            optimizer=self.text("train.optimizer") or self.assume_optimizer(method, deepspeed),
+            optimizer=self.optimizer(method, deepspeed),
             lora=self.lora(method),
             quant_bits=bits,
             quant_type=kind,
@@ -104,7 +104,8 @@ class _Reader:
             loss=framework_loss,
             logits_doubt=float(self.habits["logits_doubt"]),
             own_kernels=bool(self.habits.get("own_kernels")),
-            liger=bool(self.flag("train.liger_kernel") or self.flag("train.chunked_loss")),
+            fused_layers=bool(self.habits.get("fused_layers")),
+            liger=bool(self.flag("train.liger_kernel")),
             lengths=self.lengths(),
             expandable=bool(self.flag("env.expandable_segments"))
             or "expandable_segments:true" in (self.text("env.alloc_conf") or "").lower(),
@@ -208,7 +209,10 @@ class _Reader:
             self.assume("the batch size is not stated: 1 is assumed", "未说明 batch size：按 1 估算")
         return 1
 
-    def assume_optimizer(self, method: str, deepspeed: bool) -> str:
+    def optimizer(self, method: str, deepspeed: bool) -> str:
+        stated = self.text("train.optimizer")
+        if stated:
+            return f"{stated}_fused" if self.habits.get("fused") and stated.lower() in ("adamw", "adam") else stated
         if method in ("inference", "load"):
             return "none"
         return "deepspeed_fused_adamw" if deepspeed else str(self.habits["optimizer"])

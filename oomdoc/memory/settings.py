@@ -121,6 +121,7 @@ class Settings:
     generations: int = 1
     ema: bool = False
     compiled: bool = False
+    fused_layers: bool = False  # the framework patches norms and MLPs with fused kernels (as Liger does)
     own_kernels: bool = False  # the framework has its own model code with fused activations
     eval_batch: int = 0
     eval_keeps_logits: bool = False
