@@ -250,6 +250,9 @@ def _notes(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
     ranks = case.fact("oom.rank_count")
     if ranks and isinstance(ranks.value, int) and ranks.value > 1:
         sentences.append(say(language, "report.more_ranks", count=ranks.value))
+    issue = case.fact("framework.settings_issue")
+    if issue and issue.value:
+        sentences.append(say(language, "report.settings_issue", issue=issue.value))
     for found in case.disagreements()[:3]:
         kept, other = found.kept, found.other
         sentences.append(
