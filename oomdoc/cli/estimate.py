@@ -47,6 +47,7 @@ _LIMITS = {"train.max_length": 1 << 22, "train.sequence_tokens": 1 << 22, "infer
 @click.option("--framework-version")
 @click.option("--transformers", help="Version of transformers.")
 @click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Any other fact by its canonical name.")
+@click.option("-c", "--run", "runs", multiple=True, metavar="FILE", help="A launch script or training configuration.")
 @click.option("--facts", "source", metavar="FILE|-", help="A JSON object of facts, or JSON Lines of them.")
 @click.option("--compare", nargs=2, metavar="A B", help="Two lists of NAME=VALUE, side by side.")
 @click.option("--sweep", metavar="NAME=LOW..HIGH", help="The peak at several values of one fact.")
@@ -218,7 +219,8 @@ def _records(source: str) -> Iterator[tuple[dict[str, Any], str | None]]:
 
 
 def _stated(options: dict[str, Any]) -> dict[str, Any]:
-    facts = {name: options[option] for option, name in _FACTS.items() if options[option] is not None}
+    facts = _read(options["runs"])
+    facts |= {name: options[option] for option, name in _FACTS.items() if options[option] is not None}
     if options["config"]:
         facts["model.config_path"] = options["config"]
     if options["gpu_memory"]:
@@ -229,6 +231,16 @@ def _stated(options: dict[str, Any]) -> dict[str, Any]:
             raise click.BadParameter("a size such as 1288x1288 is needed", param_hint="--image")
         facts |= {"image.width": int(width), "image.height": int(height)}
     return facts | _pairs(options["sets"])
+
+
+def _read(files: tuple[str, ...]) -> dict[str, Any]:
+    """The facts of launch scripts and configurations; flags given beside them win."""
+    if not files:
+        return {}
+    from oomdoc.ingest.read import read_inputs
+
+    case = read_inputs([], configs=list(files))
+    return {name: case.value(name) for name in case.names()}
 
 
 def _pairs(texts: Any) -> dict[str, Any]:

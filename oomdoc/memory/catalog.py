@@ -19,7 +19,7 @@ _TAIL = re.compile(
     r"[-_](?:instruct|chat|base|hf|it|pt|sft|dpo|rl|zero|bf16|fp16|latest|preview|unsloth|hands?on|uncased|cased"
     r"|v\d+(?:\.\d+)?|\d{4}|w[48]a(?:8|16))$",
 )
-_SIZE = re.compile(r"(?<![\w.])(\d+(?:[._]\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
+_SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:[._]\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
 _HEADLESS = re.compile(
     r"(?i)embedding|embed-|[-/_]gte-|[-/_]gme-|[-/_]e5-|[-/_]bge-|reward-?model|[-_]rm\b|seq-?cls|classifier"
 )

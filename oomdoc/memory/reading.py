@@ -10,6 +10,7 @@ from oomdoc.memory.knowledge import constants as platform
 from oomdoc.memory.knowledge import habits, holds, version
 from oomdoc.memory.platform import capacity
 from oomdoc.memory.settings import WIDTHS, Images, Lengths, Lora, Parallel, Serving, Settings, SettingsError
+from oomdoc.memory.vision import visual
 
 _LIMITS = {
     "train.per_device_batch_size": 65_536, "train.max_length": 20_000_000, "train.sequence_tokens": 20_000_000,
@@ -65,6 +66,8 @@ class _Reader:
         weights = self.weights(full and method not in ("inference", "load"), precision, deepspeed)
         serving = self.serving()
         tokens = self.tokens(serving)
+        images = self.images(tokens)
+        tokens = self.with_images(tokens, visual(self.model, images).tokens)
         if self.model.kind == "diffusion":
             self.assume(
                 "activations of a diffusion model are not predicted: weights, gradients and optimizer state only",
@@ -76,7 +79,7 @@ class _Reader:
             stage=self.text("train.stage") or "sft",
             batch=self.number("train.per_device_batch_size") or serving.batch or self.assume_batch(method),
             tokens=tokens,
-            images=self.images(),
+            images=images,
             compute=precision,
             weights=weights,
             autocast=autocast,
@@ -329,7 +332,23 @@ class _Reader:
         stage = self.text("train.stage")
         return stated if stated is not None else stage in ("dpo", "kto", "ppo", "grpo") and method == "full"
 
-    def images(self) -> Images:
+    def with_images(self, tokens: int, seen: int) -> int:
+        """The sequence with its visual tokens: a guessed length grows to hold them, a stated one is only remarked on."""
+        if seen <= tokens or not seen:
+            return tokens
+        if self.number("train.sequence_tokens") or self.number("train.max_length"):
+            self.assume(
+                f"the images alone make {seen:,} tokens, more than the {tokens:,} of a sample",
+                f"仅图片就有 {seen:,} token，超过样本的 {tokens:,} token",
+            )
+            return tokens
+        self.assume(
+            f"images make {seen:,} tokens; 256 of text are assumed beside them",
+            f"图片共 {seen:,} token，另按 256 个文本 token 估算",
+        )
+        return seen + 256
+
+    def images(self, tokens: int) -> Images:
         if self.model.vision is None:
             return Images()
         found = Images(
@@ -338,8 +357,19 @@ class _Reader:
             tiles=self.number("image.tiles") or 0, frames=self.number("image.frames") or 0,
             tokens=self.number("image.tokens") or 0,
         )  # fmt: skip
-        stated = found.count or found.height or found.tokens or found.frames or found.tiles or found.max_pixels
-        return replace(found, count=found.count or 1) if stated else found
+        sized = found.height or found.tokens or found.frames or found.tiles
+        if sized or found.count:
+            return replace(found, count=found.count or 1)
+        if not found.max_pixels:
+            self.assume("no image is counted: neither number nor size is known", "未计入图片：数量和尺寸均未知")
+            return found
+        side = self.model.vision.patch * self.model.vision.merge
+        most = min(found.max_pixels, tokens * side * side)  # an image does not outgrow the sample that holds it
+        self.assume(
+            f"one image a sample is assumed, as large as its limits allow ({most:,} pixels)",
+            f"按每个样本一张图、达到上限 {most:,} 像素估算",
+        )
+        return replace(found, count=1, max_pixels=most)
 
     def parallel(self) -> Parallel:
         stage, kind = self.number("parallel.zero_stage") or 0, (self.text("parallel.kind") or "").lower()

@@ -139,6 +139,14 @@ def test_the_vision_tower_of_old_transformers_is_quadratic_under_sdpa() -> None:
     assert old > new + GIB
 
 
+def test_images_lengthen_a_guessed_sample_and_are_remarked_on_in_a_stated_one() -> None:
+    facts = {"model.name": "Qwen2.5-VL-7B-Instruct", "train.method": "lora", "image.height": 2520, "image.width": 2520}
+    guessed, stated = predict(facts), predict({**facts, "train.max_length": 1024})
+    assert any("images make 8,100 tokens" in sentence for sentence in guessed.assumed)
+    assert any("more than the 1,024" in sentence for sentence in stated.assumed)
+    assert guessed.allocated_bytes > stated.allocated_bytes
+
+
 def test_an_engine_takes_its_share_of_the_card() -> None:
     profile = predict({"model.name": "Qwen2.5-7B", "train.method": "inference", "framework.name": "vllm",
                        "inference.gpu_memory_utilization": 0.9, "hardware.gpu_name": "A100-80GB"})  # fmt: skip
