@@ -1,7 +1,9 @@
 """LoRA through PEFT where it is installed, else layers of the same operators; quantised weights by their packed size."""
 
+from __future__ import annotations
+
 import contextlib
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import torch
 
@@ -10,16 +12,16 @@ from oomdoc.probe.build import PROJECTOR, VISION, _uninitialised, within
 ALL_LINEAR = ("all-linear", "all", "ALL")
 
 
-def targets(model: Any, plan: Dict[str, Any]) -> List[str]:
+def targets(model: Any, plan: dict[str, Any]) -> list[str]:
     """Full names of the linear layers that LoRA is attached to: as named, else the matrices of this family they mean."""
     lora = plan.get("lora") or {}
-    found: List[str] = []
+    found: list[str] = []
     for wanted in (lora.get("targets"), lora.get("canonical_targets"), None):
         found = found or _matching(model, plan, wanted)
     return found
 
 
-def _matching(model: Any, plan: Dict[str, Any], wanted: Any) -> List[str]:
+def _matching(model: Any, plan: dict[str, Any], wanted: Any) -> list[str]:
     rules = plan.get("freeze") or {}
     output = _output_layer(model)
     linear = [(name, module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
@@ -40,7 +42,7 @@ def _matching(model: Any, plan: Dict[str, Any], wanted: Any) -> List[str]:
     return found
 
 
-def _usual(names: List[str]) -> Tuple[str, ...]:
+def _usual(names: list[str]) -> tuple[str, ...]:
     """PEFT's defaults: the attention projections of the family."""
     last = {name.rsplit(".", 1)[-1] for name in names}
     for group in (
@@ -64,7 +66,7 @@ def _output_layer(model: Any) -> Any:
     return None
 
 
-def quantise(model: Any, plan: Dict[str, Any]) -> None:
+def quantise(model: Any, plan: dict[str, Any]) -> None:
     """Replace the linear layers (not the head, not the vision tower's for text-only kinds) by packed ones."""
     quant = plan.get("quant") or {}
     bits = quant.get("bits")
@@ -74,7 +76,11 @@ def quantise(model: Any, plan: Dict[str, Any]) -> None:
     skip = set(quant.get("skip") or ())
     for module in list(model.modules()):
         for child_name, child in list(module.named_children()):
-            if type(child) is torch.nn.Linear and (quant.get("head") or child is not output and child_name != "lm_head") and child_name not in skip:
+            if (
+                type(child) is torch.nn.Linear
+                and (quant.get("head") or (child is not output and child_name != "lm_head"))
+                and child_name not in skip
+            ):
                 setattr(module, child_name, Packed(child, int(bits), bool(quant.get("double")), quant.get("type")))
     if quant.get("upcast"):  # peft.prepare_model_for_kbit_training
         for parameter in model.parameters():
@@ -89,7 +95,7 @@ class Packed(torch.nn.Linear):
     in 16384). INT8: one byte and one float32 a row. GPTQ/AWQ: a half-precision scale and a zero in 128.
     """
 
-    def __init__(self, layer: torch.nn.Linear, bits: int, double: bool, kind: Optional[str]) -> None:
+    def __init__(self, layer: torch.nn.Linear, bits: int, double: bool, kind: str | None) -> None:
         torch.nn.Module.__init__(self)
         self.in_features, self.out_features = layer.in_features, layer.out_features
         elements = layer.weight.numel()
@@ -149,7 +155,7 @@ class OwnLora(torch.nn.Module):
         return result.to(kind)
 
 
-def attach(model: Any, plan: Dict[str, Any], notes: List[str], device: str = "meta") -> Any:
+def attach(model: Any, plan: dict[str, Any], notes: list[str], device: str = "meta") -> Any:
     """Freeze the model and attach LoRA (or DoRA) as the plan says; returns the wrapped model."""
     lora = plan.get("lora") or {}
     names = targets(model, plan)
@@ -172,7 +178,9 @@ def attach(model: Any, plan: Dict[str, Any], notes: List[str], device: str = "me
     return model
 
 
-def _attach_own(model: Any, names: List[str], rank: int, dropout: float, saved: List[str], dtype: Optional[str], device: str) -> Any:
+def _attach_own(
+    model: Any, names: list[str], rank: int, dropout: float, saved: list[str], dtype: str | None, device: str
+) -> Any:
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(any(part in saved for part in name.split(".")))
     kind = getattr(torch, dtype) if dtype else torch.float32

@@ -1,11 +1,14 @@
 """What a finished dry run tells: peaks per phase, who held the bytes, the timeline, as plain JSON values."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections import Counter
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
-from oomdoc.memory.allocator import Allocator
+from oomdoc.memory.allocator import Allocator, OutOfMemory
+from oomdoc.probe.fragments import reserved_by_varying
 from oomdoc.probe.ledger import Allocation, Replayed, Shares
 
 POINTS = 400  # of the timeline that is sent back
@@ -13,7 +16,7 @@ TOP = 15
 _INDEX = re.compile(r"\.\d+(?=\.|$)")
 
 
-def answer(run: Any) -> Dict[str, Any]:
+def answer(run: Any) -> dict[str, Any]:
     """The JSON answer of a run whose ledger is full."""
     plan, ledger = run.plan, run.ledger
     shares = shares_of(plan.get("parallel") or {})
@@ -32,10 +35,18 @@ def answer(run: Any) -> Dict[str, Any]:
         })  # fmt: skip
     worst = max(replayed.peaks, key=lambda peak: peak.allocated_bytes)
     live = ledger.live_at(worst.index)
+    varied = None
+    if plan.get("short"):
+        fresh = Allocator(total_bytes=plan.get("card_bytes"), conf=plan.get("alloc_conf") or "")
+        try:
+            varied = reserved_by_varying(ledger, float(plan["short"]), fresh, shares)
+        except OutOfMemory:
+            varied = plan.get("card_bytes")
     extra = gathered(run, plan.get("parallel") or {})
     return {
         "error": None, **run.figures, "phases": phases, "peak_phase": worst.phase,
-        "allocated_bytes": replayed.peak_allocated_bytes, "reserved_bytes": replayed.peak_reserved_bytes,
+        "allocated_bytes": replayed.peak_allocated_bytes, "reserved_bytes": max(replayed.peak_reserved_bytes, varied or 0),
+        "reserved_by_varying_bytes": varied,
         "gathered": extra, "top_tensors": [_tensor(a, shares) for a in live[:TOP]], "top_modules": _modules(live, shares),
         "timeline": _timeline(run, replayed, shares), "events": len(ledger.events), "operators": run.mode.ops,
         "kernels": run.card.chosen, "retries": replayed.retries, "failure": replayed.failure, "notes": run.notes,
@@ -43,12 +54,12 @@ def answer(run: Any) -> Dict[str, Any]:
     }  # fmt: skip
 
 
-def shares_of(parallel: Dict[str, Any]) -> Optional[Shares]:
+def shares_of(parallel: dict[str, Any]) -> Shares | None:
     """ZeRO and FSDP by arithmetic: stage 1 shares optimizer state, 2 gradients too, 3 weights too."""
     ranks, stage = int(parallel.get("ranks") or 1), int(parallel.get("stage") or 0)
     offload = parallel.get("offload") or "none"
     components = ("optimizer", "gradients", "weights")[:stage] if ranks > 1 else ()
-    offloaded: Tuple[str, ...] = ()
+    offloaded: tuple[str, ...] = ()
     if offload in ("optimizer", "all"):
         offloaded = ("optimizer",)
     if offload == "all" and stage >= 3:
@@ -56,7 +67,7 @@ def shares_of(parallel: Dict[str, Any]) -> Optional[Shares]:
     return Shares(ranks, components, offloaded) if components or offloaded else None
 
 
-def gathered(run: Any, parallel: Dict[str, Any]) -> Dict[str, int]:
+def gathered(run: Any, parallel: dict[str, Any]) -> dict[str, int]:
     """Buffers that sharding adds on every rank, by arithmetic: gathered layers at stage 3, buckets at stages 1 to 3.
 
     DeepSpeed: stage3_max_live_parameters and the prefetch keep about two layers gathered; reduce and gather buckets are
@@ -72,7 +83,7 @@ def gathered(run: Any, parallel: Dict[str, Any]) -> Dict[str, int]:
     largest = sorted(sizes.values(), reverse=True)
     trained = sum(parameter.numel() for parameter in run.trainable)
     width = next((parameter.element_size() for parameter in run.trainable), 2)
-    out: Dict[str, int] = {}
+    out: dict[str, int] = {}
     if stage >= 3:
         out["gathered"] = sum(largest[:2])
     if parallel.get("kind") != "fsdp":
@@ -81,9 +92,9 @@ def gathered(run: Any, parallel: Dict[str, Any]) -> Dict[str, int]:
     return out
 
 
-def _terms(live: List[Allocation], shares: Optional[Shares]) -> List[Dict[str, Any]]:
+def _terms(live: list[Allocation], shares: Shares | None) -> list[dict[str, Any]]:
     """Bytes by component and group of modules, rounded as the allocator rounds them."""
-    groups: Dict[Tuple[str, str], List[int]] = {}
+    groups: dict[tuple[str, str], list[int]] = {}
     for allocation in live:
         nbytes = allocation.nbytes if shares is None else shares.of(allocation)
         slot = groups.setdefault((allocation.component, _group(allocation)), [0, 0])
@@ -103,7 +114,7 @@ def _group(allocation: Allocation) -> str:
     return _INDEX.sub(".*", allocation.module) or allocation.phase
 
 
-def _modules(live: List[Allocation], shares: Optional[Shares]) -> List[Dict[str, Any]]:
+def _modules(live: list[Allocation], shares: Shares | None) -> list[dict[str, Any]]:
     sums: Counter = Counter()  # type: ignore[type-arg]
     for allocation in live:
         if allocation.component not in ("weights", "gradients", "optimizer"):
@@ -113,7 +124,7 @@ def _modules(live: List[Allocation], shares: Optional[Shares]) -> List[Dict[str,
     return [{"module": name, "bytes": nbytes} for name, nbytes in sums.most_common(TOP)]
 
 
-def _tensor(allocation: Allocation, shares: Optional[Shares]) -> Dict[str, Any]:
+def _tensor(allocation: Allocation, shares: Shares | None) -> dict[str, Any]:
     nbytes = allocation.nbytes if shares is None else shares.of(allocation)
     return {
         "bytes": nbytes, "component": allocation.component, "shape": list(allocation.shape), "dtype": allocation.dtype,
@@ -132,7 +143,7 @@ def frame(allocation: Allocation) -> str:
     return f"{short}:{line} in {code.co_name}"
 
 
-def _timeline(run: Any, replayed: Replayed, shares: Optional[Shares]) -> Dict[str, Any]:
+def _timeline(run: Any, replayed: Replayed, shares: Shares | None) -> dict[str, Any]:
     """At most POINTS points, each the highest moment of its stretch with its bytes by component, and where phases begin."""
     count = len(replayed.allocated)
     stride = max(1, -(-count // POINTS))
@@ -151,12 +162,18 @@ def _timeline(run: Any, replayed: Replayed, shares: Optional[Shares]) -> Dict[st
             components.append({name: value for name, value in best.items() if value > 0})
             most = -1
     marks = [{"at": mark.index // stride, "phase": mark.phase, "label": mark.label} for mark in run.ledger.marks]
-    return {"allocated": allocated, "reserved": reserved, "components": components, "marks": marks, "events_per_point": stride}
+    return {
+        "allocated": allocated,
+        "reserved": reserved,
+        "components": components,
+        "marks": marks,
+        "events_per_point": stride,
+    }
 
 
-def _trace(run: Any, shares: Optional[Shares]) -> List[Any]:
+def _trace(run: Any, shares: Shares | None) -> list[Any]:
     """Every event: [id, bytes, frame, module, component] for a birth, -id for a death."""
-    out: List[Any] = []
+    out: list[Any] = []
     for event in run.ledger.events:
         if event < 0:
             out.append(event)

@@ -4,9 +4,12 @@ The CPU's own choice would be another kernel with other buffers, so the function
 Rules: sdp_utils.cpp (choice), flash_attn/flash_api.cpp and mem_eff_attention/kernel_{forward,backward}.h of torch 2.x.
 """
 
+from __future__ import annotations
+
 import contextlib
 import math
-from typing import Any, Dict, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -20,11 +23,13 @@ class Card:
     def __init__(self, capability: Any = (8, 0), ignore_mask: bool = False) -> None:
         self.capability = tuple(capability)
         self.ignore_mask = ignore_mask  # flash-attn packs the sequences instead: no mask reaches the kernel
-        self.autocast: Optional[torch.dtype] = None
-        self.chosen: Dict[str, int] = {}
+        self.autocast: torch.dtype | None = None
+        self.chosen: dict[str, int] = {}
 
 
-def choose(card: Card, query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor], *, grouped: bool, grad: bool) -> str:
+def choose(
+    card: Card, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, grouped: bool, grad: bool
+) -> str:
     """The kernel PyTorch takes: flash, else efficient, else math (sdp_utils.cpp, select_sdp_backend)."""
     if query.dim() != 4:
         return "math"
@@ -44,7 +49,7 @@ class _Fused(torch.autograd.Function):
     """Output and log-sum-exp are kept beside q, k and v; nothing of the size of the scores exists."""
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor], kernel: str) -> Tensor:
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kernel: str) -> Tensor:
         batch, heads, length, _ = query.shape
         width = value.shape[-1]
         if kernel == "flash" and width % 8:  # the kernel reads heads in steps of eight: padded copies are kept
@@ -89,9 +94,7 @@ def _like(part: Tensor) -> Tensor:
     return part.new_empty((batch, length, heads, width)).transpose(1, 2)
 
 
-def _composed(
-    query: Tensor, key: Tensor, value: Tensor, mask: Optional[Tensor], dropout: float, causal: bool
-) -> Tensor:
+def _composed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, causal: bool) -> Tensor:
     """_scaled_dot_product_attention_math: half inputs are multiplied in float32 (attention.cpp, 2.5 and later)."""
     kind = query.dtype
     if kind in (torch.float16, torch.bfloat16):
@@ -119,8 +122,8 @@ def attend(card: Card) -> Any:
     """A replacement for torch.nn.functional.scaled_dot_product_attention that accounts for it as `card` would run it."""
 
     def scaled_dot_product_attention(
-        query: Tensor, key: Tensor, value: Tensor, attn_mask: Optional[Tensor] = None, dropout_p: float = 0.0,
-        is_causal: bool = False, scale: Optional[float] = None, enable_gqa: bool = False, **_: Any,
+        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
+        is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False, **_: Any,
     ) -> Tensor:  # fmt: skip
         if card.ignore_mask:
             attn_mask = None

@@ -4,9 +4,11 @@ How many placeholder tokens an image takes follows the family's rule; where that
 and the batch is made again with its figure (`with_image_tokens`).
 """
 
+from __future__ import annotations
+
 import math
 import re
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any
 
 import torch
 
@@ -16,7 +18,7 @@ _MISMATCH = re.compile(r"tokens:?\s*(\d+).{0,40}?features:?\s*\(?(?:\[)?(\d+)", 
 class Batch:
     """What the model is called with, and the plan it was made from."""
 
-    def __init__(self, model: Any, plan: Dict[str, Any], image_tokens: Optional[int] = None) -> None:
+    def __init__(self, model: Any, plan: dict[str, Any], image_tokens: int | None = None) -> None:
         self.model = model
         self.plan = plan
         self.config = model.config
@@ -25,7 +27,7 @@ class Batch:
         self.device = torch.device(plan.get("device") or "meta")
         self.floats = torch.float32
 
-    def inputs(self, tokens: Optional[int] = None, *, labels: bool = True) -> Dict[str, Any]:
+    def inputs(self, tokens: int | None = None, *, labels: bool = True) -> dict[str, Any]:
         """Keyword arguments of one forward pass; `tokens` overrides the plan's length."""
         kind = str(getattr(self.config, "model_type", ""))
         if kind in ("whisper", "speech_to_text"):
@@ -33,7 +35,7 @@ class Batch:
         if kind in _IMAGE_ONLY or not _text_config(self.config):
             return self._pictures()
         length = int(tokens or self.plan.get("tokens") or 512)
-        out: Dict[str, Any] = {}
+        out: dict[str, Any] = {}
         images = int(self.plan.get("images") or 0) * self.rows
         count, token = 0, _image_token(self.config)
         if images and token is not None:
@@ -60,7 +62,7 @@ class Batch:
     def _float(self, *shape: int) -> torch.Tensor:
         return torch.zeros(shape, dtype=self.floats, device=self.device)
 
-    def _ids(self, length: int, visual: int, token: Optional[int], may_grow: bool) -> torch.Tensor:
+    def _ids(self, length: int, visual: int, token: int | None, may_grow: bool) -> torch.Tensor:
         """Ordinary ids with the placeholders in front; a sample is never shorter than its images."""
         vocab = int(getattr(_text_config(self.config), "vocab_size", 32000))
         special = {token, *(getattr(self.config, name, None) for name in _SPECIAL)}
@@ -86,23 +88,23 @@ class Batch:
             return torch.full((self.rows, int(self.plan.get("target_tokens") or length)), 5, dtype=torch.long)
         return ids.clone()
 
-    def _speech(self) -> Dict[str, Any]:
+    def _speech(self) -> dict[str, Any]:
         frames = 2 * int(getattr(self.config, "max_source_positions", 1500))
         bins = int(getattr(self.config, "num_mel_bins", 80))
         target = min(int(self.plan.get("tokens") or 448), int(getattr(self.config, "max_target_positions", 448)))
         labels = torch.full((self.rows, target), 5, dtype=torch.long)
         return {"input_features": self._float(self.rows, bins, frames), "labels": self._placed(labels)}
 
-    def _pictures(self) -> Dict[str, Any]:
+    def _pictures(self) -> dict[str, Any]:
         size = getattr(self.config, "image_size", 224)
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         pixels = self._float(self.rows, int(getattr(self.config, "num_channels", 3)), height, width)
-        out: Dict[str, Any] = {"pixel_values": pixels}
+        out: dict[str, Any] = {"pixel_values": pixels}
         if "labels" in _parameters(self.model):
             out["labels"] = self._placed(torch.zeros(self.rows, dtype=torch.long))
         return out
 
-    def _images(self, kind: str, images: int) -> Tuple[Dict[str, Any], int]:
+    def _images(self, kind: str, images: int) -> tuple[dict[str, Any], int]:
         """Visual inputs of all images of the batch, and how many placeholders they take together."""
         vision = getattr(self.config, "vision_config", None)
         height, width = int(self.plan.get("height") or 448), int(self.plan.get("width") or 448)
@@ -116,7 +118,7 @@ class Batch:
         maker = _FAMILIES.get(kind, _fixed)
         return maker(self, images, side, patch, tiles, height, width)
 
-    def _native(self, vision: Any, images: int, height: int, width: int) -> Tuple[Dict[str, Any], int]:
+    def _native(self, vision: Any, images: int, height: int, width: int) -> tuple[dict[str, Any], int]:
         """Qwen-VL and GLM-4V: sides in whole merged patches, inside the pixel limits; video frames in pairs."""
         patch, merge = int(vision.patch_size), int(vision.spatial_merge_size)
         factor = patch * merge
@@ -134,7 +136,7 @@ class Batch:
         return {names[0]: self._float(rows * images, values), names[1]: grid}, rows * images // (merge * merge)
 
 
-def smart_resize(height: int, width: int, factor: int, low: int = 0, high: int = 0) -> Tuple[int, int]:
+def smart_resize(height: int, width: int, factor: int, low: int = 0, high: int = 0) -> tuple[int, int]:
     """Sides rounded to whole factors, scaled into [low, high] pixels (transformers, qwen2_vl image processor)."""
     new_height, new_width = max(factor, round(height / factor) * factor), max(factor, round(width / factor) * factor)
     if high and new_height * new_width > high:
@@ -146,7 +148,7 @@ def smart_resize(height: int, width: int, factor: int, low: int = 0, high: int =
     return new_height, new_width
 
 
-def mismatch(error: BaseException) -> Optional[int]:
+def mismatch(error: BaseException) -> int | None:
     """The number of image features that a model found, from its complaint about the number of placeholders."""
     found = _MISMATCH.search(str(error))
     return int(found.group(2)) if found else None
@@ -154,46 +156,46 @@ def mismatch(error: BaseException) -> Optional[int]:
 
 def _fixed(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
-) -> Tuple[Dict[str, Any], int]:
+) -> tuple[dict[str, Any], int]:
     tokens = int(
         getattr(batch.config, "mm_tokens_per_image", 0)
         or getattr(batch.config, "image_seq_length", 0)
         or (side // patch) ** 2
     )
-    return {"pixel_values": batch._float(images, 3, side, side)}, tokens * images  # noqa: SLF001
+    return {"pixel_values": batch._float(images, 3, side, side)}, tokens * images
 
 
 def _internvl(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
-) -> Tuple[Dict[str, Any], int]:
+) -> tuple[dict[str, Any], int]:
     count = images * ((tiles + 1) if tiles > 1 else 1)
     tokens = int((side // patch * float(getattr(batch.config, "downsample_ratio", 0.5))) ** 2)
-    return {"pixel_values": batch._float(count, 3, side, side)}, tokens * count  # noqa: SLF001
+    return {"pixel_values": batch._float(count, 3, side, side)}, tokens * count
 
 
 def _next(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
-) -> Tuple[Dict[str, Any], int]:
+) -> tuple[dict[str, Any], int]:
     from transformers.models.llava_next.modeling_llava_next import image_size_to_num_patches
 
     pinpoints = batch.config.image_grid_pinpoints
     count = int(image_size_to_num_patches((height, width), pinpoints, side))
     sizes = torch.tensor([[height, width]] * images, dtype=torch.long)
-    visual = {"pixel_values": batch._float(images, count, 3, side, side), "image_sizes": sizes}  # noqa: SLF001
+    visual = {"pixel_values": batch._float(images, count, 3, side, side), "image_sizes": sizes}
     return visual, images * count * (side // patch) ** 2
 
 
 def _idefics(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
-) -> Tuple[Dict[str, Any], int]:
+) -> tuple[dict[str, Any], int]:
     count = ((tiles + 1) if tiles > 1 else 1) * images // batch.rows
     tokens = (side // patch) ** 2 // int(getattr(batch.config, "scale_factor", 2)) ** 2
-    return {"pixel_values": batch._float(batch.rows, count, 3, side, side)}, tokens * count * batch.rows  # noqa: SLF001
+    return {"pixel_values": batch._float(batch.rows, count, 3, side, side)}, tokens * count * batch.rows
 
 
 def _mllama(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
-) -> Tuple[Dict[str, Any], int]:
+) -> tuple[dict[str, Any], int]:
     most = int(getattr(batch.config.vision_config, "max_num_tiles", 4))
     each = images // batch.rows
     length = int(batch.plan.get("tokens") or 512)
@@ -203,7 +205,7 @@ def _mllama(
     mask[..., :used] = 1
     cross = torch.ones((batch.rows, length, each, most), dtype=torch.long)
     visual = {
-        "pixel_values": batch._float(batch.rows, each, most, 3, side, side), "aspect_ratio_ids": ids,  # noqa: SLF001
+        "pixel_values": batch._float(batch.rows, each, most, 3, side, side), "aspect_ratio_ids": ids,
         "aspect_ratio_mask": mask, "cross_attention_mask": cross,
     }  # fmt: skip
     return visual, 0
@@ -211,16 +213,16 @@ def _mllama(
 
 def _pixtral(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
-) -> Tuple[Dict[str, Any], int]:
+) -> tuple[dict[str, Any], int]:
     merge = int(getattr(batch.config, "spatial_merge_size", 1) or 1)
     factor = patch * merge
     height, width = max(factor, height // factor * factor), max(factor, width // factor * factor)
     sizes = torch.tensor([[height, width]] * images, dtype=torch.long)
     tokens = height // factor * (width // factor)
-    return {"pixel_values": batch._float(images, 3, height, width), "image_sizes": sizes}, tokens * images  # noqa: SLF001
+    return {"pixel_values": batch._float(images, 3, height, width), "image_sizes": sizes}, tokens * images
 
 
-_FAMILIES: Dict[str, Any] = {
+_FAMILIES: dict[str, Any] = {
     "internvl": _internvl, "llava_next": _next, "llava_onevision": _next, "idefics3": _idefics, "smolvlm": _idefics,
     "idefics2": _idefics, "mllama": _mllama, "mistral3": _pixtral,
 }  # fmt: skip
@@ -241,7 +243,7 @@ _SPECIAL = (
 )  # fmt: skip
 
 
-def _image_token(config: Any) -> Optional[int]:
+def _image_token(config: Any) -> int | None:
     for name in ("image_token_id", "image_token_index", "img_context_token_id"):
         value = getattr(config, name, None)
         if isinstance(value, int):
@@ -256,7 +258,7 @@ def _text_config(config: Any) -> Any:
     return config if getattr(config, "vocab_size", None) else None
 
 
-def _parameters(model: Any) -> List[str]:
+def _parameters(model: Any) -> list[str]:
     import inspect
 
     inner = getattr(model, "get_base_model", None)

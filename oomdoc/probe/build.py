@@ -3,8 +3,11 @@
 Needs torch 2.1+, transformers 4.40+; Python 3.9+. Everything is built on the meta device, so nothing takes memory.
 """
 
+from __future__ import annotations
+
 import contextlib
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -16,11 +19,12 @@ _AUTO = (  # sequence-to-sequence before causal: Whisper and BART have both
     "AutoModelForMaskedLM", "AutoModel",
 )  # fmt: skip
 
+
 class CannotBuild(RuntimeError):
     """The configuration does not make a model in this environment; the message is one line."""
 
 
-def dtype_of(name: Optional[str]) -> torch.dtype:
+def dtype_of(name: str | None) -> torch.dtype:
     """float16, bfloat16 or float32 by name."""
     found = getattr(torch, str(name or "float32").replace("torch.", ""), None)
     if not isinstance(found, torch.dtype):
@@ -28,7 +32,7 @@ def dtype_of(name: Optional[str]) -> torch.dtype:
     return found
 
 
-def build(plan: Dict[str, Any], device: str = "meta") -> Any:
+def build(plan: dict[str, Any], device: str = "meta") -> Any:
     """The model of `plan["config"]` on a device, in `plan["dtype"]`, ready to train; its weights are not initialised.
 
     Raises CannotBuild with one line where the environment's transformers refuses it.
@@ -46,7 +50,7 @@ def build(plan: Dict[str, Any], device: str = "meta") -> Any:
     return model
 
 
-def _config(plan: Dict[str, Any]) -> Tuple[Any, Any]:
+def _config(plan: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoConfig
 
     content = dict(plan["config"])
@@ -72,7 +76,7 @@ def _config(plan: Dict[str, Any]) -> Tuple[Any, Any]:
 
 
 def _instantiate(config: Any, remote: Any, attention: str, dtype: torch.dtype) -> Any:
-    refusals: List[str] = []
+    refusals: list[str] = []
     for wanted in dict.fromkeys((attention, "sdpa", "eager")):
         for chosen in _classes(config, remote):
             try:
@@ -107,14 +111,14 @@ def _classes(config: Any, remote: Any) -> Iterator[Any]:
     for name in _AUTO:
         auto = getattr(transformers, name, None)
         with contextlib.suppress(KeyError, AttributeError, ImportError):
-            yield auto._model_mapping[type(config)]  # type: ignore[union-attr]  # noqa: SLF001
+            yield auto._model_mapping[type(config)]  # type: ignore[union-attr]
             return
 
 
 def _from_config(chosen: Any, config: Any, attention: str, dtype: torch.dtype) -> Any:
     for keyword in ("dtype", "torch_dtype"):  # renamed in transformers 4.56
         try:
-            return chosen._from_config(config, attn_implementation=attention, **{keyword: dtype})  # noqa: SLF001
+            return chosen._from_config(config, attn_implementation=attention, **{keyword: dtype})
         except TypeError as error:
             if keyword not in str(error):
                 raise
@@ -144,12 +148,12 @@ def _uninitialised() -> Iterator[None]:
             layer.reset_parameters = method  # type: ignore[method-assign]
 
 
-def within(name: str, parts: Tuple[str, ...]) -> bool:
+def within(name: str, parts: tuple[str, ...]) -> bool:
     """Whether a parameter's or module's path passes through one of these modules."""
     return any(piece in parts or piece.startswith(parts) for piece in name.split("."))
 
 
-def freeze(model: Any, rules: Dict[str, Any]) -> None:
+def freeze(model: Any, rules: dict[str, Any]) -> None:
     """Apply the freeze rules vision, projector, language (True: does not train)."""
     for name, parameter in model.named_parameters():
         projector = within(name, PROJECTOR)
@@ -159,7 +163,7 @@ def freeze(model: Any, rules: Dict[str, Any]) -> None:
             parameter.requires_grad_(False)
 
 
-def checkpoint(model: Any, plan: Dict[str, Any], notes: List[str]) -> None:
+def checkpoint(model: Any, plan: dict[str, Any], notes: list[str]) -> None:
     """Turn gradient checkpointing on where the model supports it, as the Trainer does."""
     if not plan.get("checkpointing"):
         return

@@ -136,7 +136,9 @@ def _vit(model: Architecture) -> dict[str, Any]:
 
 
 def _encoder(model: Architecture) -> dict[str, Any]:
-    prefix = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}[model.model_type]
+    prefix = {"bert": "Bert", "roberta": "Roberta", "xlm-roberta": "XLMRoberta", "modernbert": "ModernBert"}[
+        model.model_type
+    ]
     return {**text_config(model, model.model_type), "architectures": [f"{prefix}ForSequenceClassification"],
             "max_position_embeddings": model.max_positions, "type_vocab_size": 2 if prefix == "Bert" else 1,
             "pad_token_id": 0 if prefix == "Bert" else 1}  # fmt: skip
@@ -169,7 +171,10 @@ def _qwen_vl(model: Architecture) -> dict[str, Any]:
     if vision.window:
         base |= {"window_size": vision.window, "fullatt_block_indexes": list(vision.full_blocks)}
     if model.model_type.startswith("qwen3"):
-        base |= {"deepstack_visual_indexes": [8, 16, 24] if vision.layers == 27 else [5, 11, 17], "num_position_embeddings": 2304}
+        base |= {
+            "deepstack_visual_indexes": [8, 16, 24] if vision.layers == 27 else [5, 11, 17],
+            "num_position_embeddings": 2304,
+        }
     text = text_config(model, f"{model.model_type}_text")
     half = model.head_dim // 2
     section = [half // 4, (half - half // 4) // 2, (half - half // 4) // 2]

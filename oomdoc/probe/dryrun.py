@@ -70,7 +70,10 @@ def profile_of(plan: Plan, answer: Mapping[str, Any]) -> MemoryProfile:
 
 def _phase(found: Mapping[str, Any], added: Mapping[Component, int]) -> PhaseProfile:
     listed = found["terms"][:_GROUP_LIMIT]
-    terms = [Term(component=each["component"], name=each["name"], bytes=each["bytes"], formula=f"{each['count']} tensors") for each in listed]
+    terms = [
+        Term(component=each["component"], name=each["name"], bytes=each["bytes"], formula=f"{each['count']} tensors")
+        for each in listed
+    ]
     rest: dict[str, int] = {}
     for each in found["terms"][_GROUP_LIMIT:]:
         rest[each["component"]] = rest.get(each["component"], 0) + each["bytes"]

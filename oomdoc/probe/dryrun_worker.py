@@ -3,12 +3,14 @@
 Needs Python 3.9+, torch 2.1+, transformers 4.40+; peft where LoRA is asked for.
 """
 
+from __future__ import annotations
+
 import gc
 import json
 import os
 import sys
 import time
-from typing import Any, Dict, List, TextIO
+from typing import Any, TextIO
 
 
 def main() -> None:
@@ -24,12 +26,12 @@ def main() -> None:
             _write(out, {"answer": _answer(json.loads(line), out)})
 
 
-def _write(out: TextIO, message: Dict[str, Any]) -> None:
+def _write(out: TextIO, message: dict[str, Any]) -> None:
     out.write(json.dumps(message) + "\n")
     out.flush()
 
 
-def _answer(plan: Dict[str, Any], out: TextIO) -> Dict[str, Any]:
+def _answer(plan: dict[str, Any], out: TextIO) -> dict[str, Any]:
     started = time.perf_counter()
 
     def progress(stage: str) -> None:
@@ -75,7 +77,7 @@ def _where(error: BaseException) -> str:
     """The last line of model code on the way to an error."""
     import traceback
 
-    frames: List[Any] = traceback.extract_tb(error.__traceback__)
+    frames: list[Any] = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if "/oomdoc/" not in f.filename and f"{os.sep}torch{os.sep}" not in f.filename]
     return f"{own[-1].filename}:{own[-1].lineno} in {own[-1].name}" if own else ""
 

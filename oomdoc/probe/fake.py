@@ -4,10 +4,13 @@ So shapes that depend on token ids, image grids or masks come out right, and no 
 an operator makes is entered in the ledger, and struck out when its last reference goes. Needs torch 2.1+, Python 3.9+.
 """
 
+from __future__ import annotations
+
 import sys
 import weakref
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -43,20 +46,20 @@ class FakeStep(TorchDispatchMode):
         super().__init__()
         self.ledger = ledger
         self.vocab = vocab
-        self.known: Dict[int, int] = {}
-        self._guards: Dict[int, Any] = {}
-        self.modules: List[str] = [""]
-        self.notes: Set[str] = set()
-        self.backward_of: Optional[Callable[[], str]] = None
+        self.known: dict[int, int] = {}
+        self._guards: dict[int, Any] = {}
+        self.modules: list[str] = [""]
+        self.notes: set[str] = set()
+        self.backward_of: Callable[[], str] | None = None
         self.workspace_bytes = CUBLAS_WORKSPACE_HOPPER if hopper else CUBLAS_WORKSPACE
-        self._warm: Set[bool] = set()
+        self._warm: set[bool] = set()
         self.tracking = True
         self.ops = 0
 
     def adopt(self, tensor: Tensor, component: str, name: str = "") -> int:
         """Enter a tensor that exists already, such as a parameter; returns its id."""
         storage = tensor.untyped_storage()
-        number = self.known.get(storage._cdata)  # noqa: SLF001
+        number = self.known.get(storage._cdata)
         if number is None:
             number = self._enter(storage, "load", component)
             self._describe(number, tensor)
@@ -67,7 +70,7 @@ class FakeStep(TorchDispatchMode):
 
     def number_of(self, tensor: Tensor) -> int:
         """The id under which a tensor's storage is entered, 0 if it is not."""
-        return self.known.get(tensor.untyped_storage()._cdata, 0)  # noqa: SLF001
+        return self.known.get(tensor.untyped_storage()._cdata, 0)
 
     def _dispatch(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -87,7 +90,7 @@ class FakeStep(TorchDispatchMode):
 
     def _track(self, tensor: Tensor, func: Any) -> None:
         storage = tensor.untyped_storage()
-        if storage._cdata in self.known:  # noqa: SLF001
+        if storage._cdata in self.known:
             return
         number = self._enter(storage, func, None)
         allocation = self.ledger.allocations[number]
@@ -104,9 +107,9 @@ class FakeStep(TorchDispatchMode):
             if self.backward_of is not None and not allocation.module:
                 allocation.module = self.backward_of()
 
-    def _enter(self, storage: Any, op: Any, component: Optional[str]) -> int:
+    def _enter(self, storage: Any, op: Any, component: str | None) -> int:
         number = self.ledger.born(storage.nbytes(), op, component)
-        key = storage._cdata  # noqa: SLF001
+        key = storage._cdata
         self.known[key] = number
         self._guards[key] = weakref.ref(storage, lambda _: self._gone(key))
         return number
@@ -132,10 +135,10 @@ class FakeStep(TorchDispatchMode):
 
 
 # set afterwards: a method of that name in the class body would be wrapped, and the wrapper imports dynamo (2 s)
-FakeStep.__torch_dispatch__ = FakeStep._dispatch  # type: ignore[method-assign]  # noqa: SLF001
+FakeStep.__torch_dispatch__ = FakeStep._dispatch  # type: ignore[method-assign]
 
 
-def run(func: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
+def run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Run one operator: for real where every tensor is real and the result small, else on the meta device."""
     fake, real, largest = _survey(args, kwargs)
     if not fake:
@@ -156,7 +159,7 @@ def run(func: Any, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
     return _concrete(func, args, out)
 
 
-def _survey(args: Any, kwargs: Dict[str, Any]) -> Tuple[bool, bool, int]:
+def _survey(args: Any, kwargs: dict[str, Any]) -> tuple[bool, bool, int]:
     """(a meta tensor is among the arguments, a real one is, elements of the largest real one)."""
     fake = real = False
     largest = 0
@@ -178,7 +181,7 @@ def _survey(args: Any, kwargs: Dict[str, Any]) -> Tuple[bool, bool, int]:
     return fake, real, largest
 
 
-def _run_real(func: Any, args: Any, kwargs: Dict[str, Any], largest: int) -> Any:
+def _run_real(func: Any, args: Any, kwargs: dict[str, Any], largest: int) -> Any:
     device = kwargs.get("device")
     if device is not None and device.type == "meta":
         dtype = kwargs.get("dtype") or args[0].dtype
@@ -195,7 +198,7 @@ def _run_real(func: Any, args: Any, kwargs: Dict[str, Any], largest: int) -> Any
     return func(*args, **kwargs)
 
 
-def _make(func: Any, args: Any, kwargs: Dict[str, Any]) -> Any:
+def _make(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """A factory: integers are made for real whatever device is asked for; so are small constants on the CPU."""
     if not _takes_device(func):
         return func(*args, **kwargs)
@@ -217,24 +220,24 @@ def _too_large(tensor: Tensor) -> bool:
     return tensor.numel() > limit
 
 
-_DEVICES: Dict[Any, bool] = {}
+_DEVICES: dict[Any, bool] = {}
 
 
 def _takes_device(func: Any) -> bool:
     found = _DEVICES.get(func)
     if found is None:
-        found = _DEVICES[func] = any(value.name == "device" for value in func._schema.arguments)  # noqa: SLF001
+        found = _DEVICES[func] = any(value.name == "device" for value in func._schema.arguments)
     return found
 
 
-_TRAITS: Dict[Any, str] = {}
+_TRAITS: dict[Any, str] = {}
 
 
 def _traits(func: Any) -> str:
     """ "writes" for an operator that changes an argument, "views" for one that returns an alias, else ""."""
     found = _TRAITS.get(func)
     if found is None:
-        schema = func._schema  # noqa: SLF001
+        schema = func._schema
         aliases = any(value.alias_info is not None for value in schema.returns)
         found = _TRAITS[func] = "writes" if schema.is_mutable else "views" if aliases else ""
     return found
@@ -244,7 +247,7 @@ def _writes_to_real(func: Any, args: Any) -> bool:
     return bool(args) and isinstance(args[0], Tensor) and not args[0].is_meta and _traits(func) == "writes"
 
 
-def _to_meta(args: Any) -> Tuple[Any, ...]:
+def _to_meta(args: Any) -> tuple[Any, ...]:
     return tuple(_to_meta_one(value) for value in args)
 
 
@@ -287,7 +290,7 @@ def _values(func: Any, args: Any, out: Tensor) -> Tensor:
         dim = args[2] if func is aten.topk.default and len(args) > 2 else -1
         choices = source.shape[dim] if source.dim() else 1
         return (torch.arange(out.numel()) % max(1, choices)).view(out.shape)
-    name = func._schema.name  # noqa: SLF001
+    name = func._schema.name
     if "ones" in name:
         return torch.ones(out.shape, dtype=out.dtype)
     if "full" in name:
@@ -301,7 +304,7 @@ def _first_line(error: BaseException) -> str:
 
 def _caller() -> Any:
     """The innermost frame outside torch and this package, as (code, line); None inside the backward engine."""
-    frame = sys._getframe(3)  # noqa: SLF001
+    frame = sys._getframe(3)
     for _ in range(40):
         if frame is None:
             return None
@@ -336,7 +339,7 @@ def _nonzero(mode: FakeStep, func: Any, args: Any, kwargs: Any) -> Any:
 
 def _index(mode: FakeStep, func: Any, args: Any, kwargs: Any) -> Any:
     """Indexing with a mask: its places become integers, whose number is known."""
-    indices: List[Any] = []
+    indices: list[Any] = []
     for value in args[1]:
         if isinstance(value, Tensor) and value.dtype in (torch.bool, torch.uint8):
             mask = torch.ones(value.shape, dtype=torch.bool) if value.is_meta else value
@@ -367,8 +370,8 @@ def _ignored(mode: FakeStep, func: Any, args: Any, kwargs: Any) -> Any:
     return None
 
 
-_SPECIAL: Dict[Any, Callable[[FakeStep, Any, Any, Any], Any]] = {
-    aten._local_scalar_dense.default: _item,  # noqa: SLF001
+_SPECIAL: dict[Any, Callable[[FakeStep, Any, Any, Any], Any]] = {
+    aten._local_scalar_dense.default: _item,
     aten.equal.default: _equal,
     aten.nonzero.default: _nonzero,
     aten.index.Tensor: _index,
@@ -376,6 +379,6 @@ _SPECIAL: Dict[Any, Callable[[FakeStep, Any, Any, Any], Any]] = {
     aten.index_put_.default: _index,
     aten.histc.default: _histogram,
     aten.masked_select.default: _masked_select,
-    aten._assert_async.msg: _ignored,  # noqa: SLF001
-    aten._assert_async.default: _ignored,  # noqa: SLF001
+    aten._assert_async.msg: _ignored,
+    aten._assert_async.default: _ignored,
 }

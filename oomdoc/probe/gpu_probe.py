@@ -27,7 +27,7 @@ class Card(NamedTuple):
         return self.total_bytes - self.used_bytes
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The probe was not started: `reason` is no_gpu, busy or too_large; `card` is the one it would have used."""
 
     def __init__(self, reason: str, card: Card | None = None) -> None:
@@ -136,7 +136,11 @@ def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryP
     allocated, reserved = int(answer["allocated_bytes"]), int(answer["reserved_bytes"])
     device = max(int(answer["device_bytes"]), reserved)
     worst = max(phases, key=lambda each: each.allocated_bytes).phase if phases else "load"
-    components: dict[Component, int] = {"activations": allocated, "allocator_slack": reserved - allocated, "context": device - reserved}
+    components: dict[Component, int] = {
+        "activations": allocated,
+        "allocator_slack": reserved - allocated,
+        "context": device - reserved,
+    }
     return MemoryProfile(
         method="probe", phases=phases, peak_phase=worst, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=device, high_bytes=device, capacity_bytes=cap_bytes, components=components,

@@ -41,7 +41,10 @@ def interpreter(asked: str | None = None) -> str:
     if asked:
         path = Path(asked).expanduser()
         if path.is_dir():
-            path = next((path / part for part in ("bin/python", "python.exe", "Scripts/python.exe") if (path / part).exists()), path)
+            path = next(
+                (path / part for part in ("bin/python", "python.exe", "Scripts/python.exe") if (path / part).exists()),
+                path,
+            )
         found = str(path) if path.is_file() else shutil.which(asked)
         if not found:
             raise WorkerError("environment", f"{asked} is not an interpreter or an environment")
@@ -56,7 +59,9 @@ def interpreter(asked: str | None = None) -> str:
 class Worker:
     """One worker process; answers plans in order. Use as a context manager: it leaves nothing behind."""
 
-    def __init__(self, python: str | None = None, module: str = "dryrun_worker", environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, python: str | None = None, module: str = "dryrun_worker", environment: Mapping[str, str] | None = None
+    ) -> None:
         self.python = interpreter(python)
         self.module = module
         self._stderr: list[str] = []
@@ -96,7 +101,9 @@ class Worker:
             pass
         except TimeoutError:
             self.close()
-            raise WorkerError("time", f"no answer within {timeout:g} s (while {stage}); --timeout raises the limit") from None
+            raise WorkerError(
+                "time", f"no answer within {timeout:g} s (while {stage}); --timeout raises the limit"
+            ) from None
         except BaseException:  # Ctrl-C as well: the process group must not outlive us
             self.close()
             raise
@@ -160,7 +167,9 @@ class Worker:
 
 
 def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")}
+    kept = {
+        name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+    }
     return {**kept, "PYTHONDONTWRITEBYTECODE": "1", "TOKENIZERS_PARALLELISM": "false", **(extra or {})}
 
 

@@ -3,7 +3,10 @@
 Knows nothing of torch; Python 3.9+, the standard library and the allocator only.
 """
 
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from oomdoc.memory.allocator import Allocator, OutOfMemory
 
@@ -33,7 +36,7 @@ class Allocation:
         self.module = ""
         self.name = ""
         self.dtype = ""
-        self.shape: Tuple[int, ...] = ()
+        self.shape: tuple[int, ...] = ()
         self.frame: Any = None  # (code, line) until it is printed
 
 
@@ -57,22 +60,22 @@ class Peak(NamedTuple):
 class Replayed(NamedTuple):
     """What the allocator made of the events. `failure` is the first request that a card of that size refuses."""
 
-    peaks: List[Peak]
+    peaks: list[Peak]
     peak_allocated_bytes: int
     peak_reserved_bytes: int
-    allocated: List[int]
-    reserved: List[int]
+    allocated: list[int]
+    reserved: list[int]
     retries: int
-    failure: Optional[Dict[str, Any]]
+    failure: dict[str, Any] | None
 
 
 class Ledger:
     """Events are ids: positive for a birth, negative for the death of that id. Ids count from 1."""
 
     def __init__(self) -> None:
-        self.allocations: List[Allocation] = [Allocation(0, "workspace", "load", "")]
-        self.events: List[int] = []
-        self.marks: List[Mark] = [Mark(0, "load", "load")]
+        self.allocations: list[Allocation] = [Allocation(0, "workspace", "load", "")]
+        self.events: list[int] = []
+        self.marks: list[Mark] = [Mark(0, "load", "load")]
         self.phase = "load"
         self.component = "weights"
 
@@ -82,7 +85,7 @@ class Ledger:
         self.component = component
         self.marks.append(Mark(len(self.events), phase, label))
 
-    def born(self, nbytes: int, op: str, component: Optional[str] = None) -> int:
+    def born(self, nbytes: int, op: str, component: str | None = None) -> int:
         """Record a birth and return its id."""
         self.allocations.append(Allocation(nbytes, component or self.component, self.phase, op))
         number = len(self.allocations) - 1
@@ -98,7 +101,7 @@ class Ledger:
         if nbytes > 0:
             self.died(self.born(nbytes, op, component))
 
-    def live_at(self, index: int) -> List[Allocation]:
+    def live_at(self, index: int) -> list[Allocation]:
         """The allocations alive after event `index`, the largest first."""
         alive = set()
         for event in self.events[: index + 1]:
@@ -108,17 +111,17 @@ class Ledger:
                 alive.discard(-event)
         return sorted((self.allocations[number] for number in alive), key=lambda a: -a.nbytes)
 
-    def replay(self, allocator: Optional[Allocator] = None, factor: Optional["Shares"] = None) -> Replayed:
+    def replay(self, allocator: Allocator | None = None, factor: Shares | None = None) -> Replayed:
         """Feed the events to the allocator; `factor` scales what is partitioned over ranks.
 
         A request that the card refuses is recorded once and the replay goes on with an endless card, so that the full
         need is known as well.
         """
         allocator = allocator or Allocator()
-        failure: Optional[Dict[str, Any]] = None
-        handles: Dict[int, int] = {}
-        allocated: List[int] = []
-        reserved: List[int] = []
+        failure: dict[str, Any] | None = None
+        handles: dict[int, int] = {}
+        allocated: list[int] = []
+        reserved: list[int] = []
         allocations = self.allocations
         for index, event in enumerate(self.events):
             if event > 0:
@@ -138,8 +141,8 @@ class Ledger:
             allocator.retries, failure,
         )  # fmt: skip
 
-    def _peaks(self, allocated: List[int]) -> List[Peak]:
-        best: Dict[str, Peak] = {}
+    def _peaks(self, allocated: list[int]) -> list[Peak]:
+        best: dict[str, Peak] = {}
         bounds = [*self.marks, Mark(len(allocated), "", "")]
         for mark, after in zip(bounds, bounds[1:]):
             if after.index <= mark.index:
@@ -168,7 +171,7 @@ class Shares:
         return allocation.nbytes
 
 
-def _failed(index: int, allocation: Allocation, error: OutOfMemory) -> Dict[str, Any]:
+def _failed(index: int, allocation: Allocation, error: OutOfMemory) -> dict[str, Any]:
     return {
         "event": index,
         "phase": allocation.phase,

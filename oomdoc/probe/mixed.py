@@ -4,8 +4,11 @@ PyTorch has no autocast for the meta device, so the functions it would cast arou
 aten/src/ATen/autocast_mode.h (lower_precision_fp and fp32).
 """
 
+from __future__ import annotations
+
 import contextlib
-from typing import Any, Dict, Iterator, Optional
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -28,7 +31,7 @@ class MixedPrecision(TorchFunctionMode):
         super().__init__()
         self.dtype = dtype
         self.caching = True
-        self._cache: Dict[int, Any] = {}
+        self._cache: dict[int, Any] = {}
 
     def forget(self) -> None:
         """Drop the cached casts of weights, as leaving the outermost autocast context does."""
@@ -60,14 +63,14 @@ class MixedPrecision(TorchFunctionMode):
             return value
         if dtype == torch.float32 or not (self.caching and value.is_leaf and value.requires_grad):
             return value.to(dtype) if value.dtype in (torch.float32, torch.float16, torch.bfloat16) else value
-        cast: Optional[torch.Tensor] = self._cache.get(id(value))
+        cast: torch.Tensor | None = self._cache.get(id(value))
         if cast is None:
             cast = self._cache[id(value)] = value.to(dtype)
         return cast
 
 
 @contextlib.contextmanager
-def autocast(dtype: Optional[torch.dtype]) -> Iterator[Optional[MixedPrecision]]:
+def autocast(dtype: torch.dtype | None) -> Iterator[MixedPrecision | None]:
     """Mixed precision in `dtype` for meta tensors, or nothing for None.
 
     The CPU's autocast carries the on/off switch, so that model code that turns autocast off locally is obeyed.

@@ -4,8 +4,10 @@ Sources: torch/optim/*.py (foreach temporaries come out of its real code), bitsa
 transformers.Adafactor (factored second moments).
 """
 
+from __future__ import annotations
+
 import contextlib
-from typing import Any, Dict, List, Tuple
+from typing import Any
 
 import torch
 
@@ -17,14 +19,14 @@ _EIGHT_BIT = ("8bit", "8_bit")
 class Stepper:
     """Holds the optimizer's state over steps. `name` is transformers' `optim`, e.g. adamw_torch_fused."""
 
-    def __init__(self, name: str, parameters: List[Any], ledger: Ledger, mode: Any) -> None:
+    def __init__(self, name: str, parameters: list[Any], ledger: Ledger, mode: Any) -> None:
         self.name = (name or "adamw_torch").lower()
         self.parameters = parameters
         self.ledger = ledger
         self.mode = mode
-        self.state: List[int] = []
+        self.state: list[int] = []
         self.real: Any = None
-        self.notes: List[str] = []
+        self.notes: list[str] = []
 
     def clip(self, limit: float) -> None:
         """torch.nn.utils.clip_grad_norm_ in its foreach form."""
@@ -33,7 +35,7 @@ class Stepper:
             return
         norms = [g.new_empty((), dtype=g.dtype) for g in grads]
         total = torch.linalg.vector_norm(torch.stack([norm.float() for norm in norms]))
-        torch._foreach_mul_(grads, torch.clamp(limit / (total + 1e-6), max=1.0))  # noqa: SLF001
+        torch._foreach_mul_(grads, torch.clamp(limit / (total + 1e-6), max=1.0))
 
     def step(self) -> None:
         """One update; the state is made in the first."""
@@ -48,7 +50,7 @@ class Stepper:
         else:
             self._foreach(trained)
 
-    def _foreach(self, trained: List[Any]) -> None:
+    def _foreach(self, trained: list[Any]) -> None:
         if self.real is None:
             self.real = _make(self.name, trained)
             if self.real is None:
@@ -63,7 +65,7 @@ class Stepper:
                         self.ledger.allocations[number].component = "optimizer"
             del parameter
 
-    def _fused(self, trained: List[Any]) -> None:
+    def _fused(self, trained: list[Any]) -> None:
         if self.state:
             return
         for parameter in trained:
@@ -73,7 +75,7 @@ class Stepper:
                 )
             self.state.append(self.ledger.born(4, self.name, "optimizer"))
 
-    def _account(self, trained: List[Any]) -> None:
+    def _account(self, trained: list[Any]) -> None:
         largest = 0
         for parameter in trained:
             elements = parameter.numel()
@@ -87,8 +89,8 @@ class Stepper:
             self.ledger.temporary(4 * largest, self.name)
 
 
-def _make(name: str, trained: List[Any]) -> Any:
-    kinds: Tuple[Tuple[str, Any, Dict[str, Any]], ...] = (
+def _make(name: str, trained: list[Any]) -> Any:
+    kinds: tuple[tuple[str, Any, dict[str, Any]], ...] = (
         ("adamw", torch.optim.AdamW, {}), ("adam", torch.optim.Adam, {}), ("sgd", torch.optim.SGD, {}),
         ("adagrad", torch.optim.Adagrad, {}), ("rmsprop", torch.optim.RMSprop, {}),
     )  # fmt: skip
@@ -99,7 +101,7 @@ def _make(name: str, trained: List[Any]) -> Any:
     return None
 
 
-def _state_bytes(name: str, parameter: Any) -> List[int]:
+def _state_bytes(name: str, parameter: Any) -> list[int]:
     """Bytes of each state tensor of one parameter. Paged states live in host memory until they are touched: none."""
     elements = parameter.numel()
     moments = 1 if "lion" in name or name.startswith(("muon", "sgd")) else 2

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from oomdoc.memory.architecture import Architecture, ArchitectureError, Said, Shape
 from oomdoc.memory.catalog import shapes
 from oomdoc.memory.linears import targeted
+from oomdoc.memory.logits import recipe_name
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
@@ -28,13 +29,18 @@ class Plan(NamedTuple):
 
 
 _DTYPES = {"fp16": "float16", "half": "float16", "16": "float16", "fp32": "float32", "32": "float32", "tf32": "float32"}
-_CAPABILITY = (
-    (("H100", "H800", "H200", "H20", "GH200"), (9, 0)), (("B100", "B200", "GB200"), (10, 0)),
-    (("5090", "5080", "5070", "5060", "PRO 6000 BLACKWELL"), (12, 0)), (("4090", "4080", "4070", "4060", "L40", "L20", "L4", "6000 ADA"), (8, 9)),
-    (("A10", "A40", "3090", "3080", "3070", "3060", "A6000", "A5000", "A4000", "A2000"), (8, 6)), (("A100", "A800", "A30"), (8, 0)),
-    (("T4", "2080", "2070", "2060", "TITAN RTX", "RTX 6000", "RTX 8000"), (7, 5)), (("V100", "TITAN V"), (7, 0)),
-    (("P100",), (6, 0)), (("P40", "1080", "1070", "1060"), (6, 1)),
-)  # fmt: skip
+_CAPABILITY = (  # tried in this order: A100 stands before A10
+    (("H100", "H800", "H200", "H20", "GH200"), (9, 0)),
+    (("B100", "B200", "GB200"), (10, 0)),
+    (("5090", "5080", "5070", "5060", "PRO 6000 BLACKWELL"), (12, 0)),
+    (("4090", "4080", "4070", "4060", "L40", "L20", "L4", "6000 ADA"), (8, 9)),
+    (("A100", "A800", "A30"), (8, 0)),
+    (("A10", "A40", "3090", "3080", "3070", "3060", "A6000", "A5000", "A4000", "A2000"), (8, 6)),
+    (("T4", "2080", "2070", "2060", "TITAN RTX", "RTX 6000", "RTX 8000"), (7, 5)),
+    (("V100", "TITAN V"), (7, 0)),
+    (("P100",), (6, 0)),
+    (("P40", "1080", "1070", "1060"), (6, 1)),
+)
 
 
 def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -> Plan:
@@ -51,7 +57,9 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
         try:
             config, said = config_of(model)
         except NoConfigError:
-            raise PlanError(f"{model.name}: the catalog cannot build this model; give its config.json (--config)") from None
+            raise PlanError(
+                f"{model.name}: the catalog cannot build this model; give its config.json (--config)"
+            ) from None
         assumed += said
     settings = from_facts(facts, model)
     assumed += [*model.assumed, *settings.assumed]
@@ -135,9 +143,11 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "max_pixels": images.max_pixels or (model.vision.max_pixels if model.vision else 0) or None,
         "min_pixels": model.vision.min_pixels if model.vision else None,
         "accumulation": settings.accumulation,
-        "phases": _phases(facts, settings), "steps": 2, "max_grad_norm": 1.0,
+        "phases": _phases(facts, settings), "steps": 3 if settings.lengths == "varying" else 2, "max_grad_norm": 1.0,
         "padded": settings.samples > 1 and not facts.get("train.packing") and settings.lengths != "fixed",
-        "liger": settings.liger,
+        "liger": settings.liger, "loss": recipe_name(model, settings),
+        "short": 0.5 if settings.lengths == "varying" and settings.trains else None,
+        "card_bytes": settings.capacity or None,
         "eval_batch": settings.eval_batch or None,
         "prompt_tokens": settings.serving.prompt or None, "new_tokens": settings.serving.new_tokens or None,
         "capability": capability(str(facts.get("hardware.gpu_name") or "")),
@@ -163,7 +173,11 @@ def _frozen(settings: Settings, model: Architecture) -> dict[str, bool]:
         return {}
     if settings.lora is not None:
         return {"vision": not settings.lora.reaches_vision and settings.freeze_vision}
-    return {"vision": settings.freeze_vision, "projector": settings.freeze_projector, "language": settings.freeze_language}
+    return {
+        "vision": settings.freeze_vision,
+        "projector": settings.freeze_projector,
+        "language": settings.freeze_language,
+    }
 
 
 def _phases(facts: Mapping[str, Any], settings: Settings) -> list[str]:

@@ -3,11 +3,13 @@
 Its GPU memory, its process group and its files go with it. Needs Python 3.9+, torch 2.1+ and what the run itself uses.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
 import time
-from typing import Any, Dict, TextIO
+from typing import Any, TextIO
 
 from oomdoc.probe.dryrun_worker import _line, _peak_rss, _where, _write
 
@@ -23,7 +25,7 @@ def main() -> None:
         _write(out, {"answer": probe(json.loads(line), out)})
 
 
-def probe(plan: Dict[str, Any], out: TextIO) -> Dict[str, Any]:
+def probe(plan: dict[str, Any], out: TextIO) -> dict[str, Any]:
     """Run the plan on its device. Running out of memory is a result, not an error."""
     started = time.perf_counter()
 
@@ -42,7 +44,7 @@ def probe(plan: Dict[str, Any], out: TextIO) -> Dict[str, Any]:
     from oomdoc.probe.build import CannotBuild
     from oomdoc.probe.real_steps import RealRun
 
-    answer: Dict[str, Any] = {"error": None, "oom": None}
+    answer: dict[str, Any] = {"error": None, "oom": None}
     run = RealRun(plan, progress)
     try:
         answer["used_before_bytes"] = _limit(torch, plan, device)
@@ -62,17 +64,21 @@ def probe(plan: Dict[str, Any], out: TextIO) -> Dict[str, Any]:
     answer["notes"] = run.notes
     answer["seconds"] = round(time.perf_counter() - started, 3)
     answer["rss_bytes"] = _peak_rss()
-    answer["versions"] = {"torch": torch.__version__, "transformers": transformers.__version__, "cuda": torch.version.cuda}
+    answer["versions"] = {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "cuda": torch.version.cuda,
+    }
     if device.startswith("cuda"):
         properties = torch.cuda.get_device_properties(0)
         answer["gpu"] = {"name": properties.name, "total_bytes": properties.total_memory,
                          "capability": [properties.major, properties.minor]}  # fmt: skip
         if plan.get("snapshot"):
-            torch.cuda.memory._dump_snapshot(plan["snapshot"])  # noqa: SLF001
+            torch.cuda.memory._dump_snapshot(plan["snapshot"])
     return answer
 
 
-def _limit(torch: Any, plan: Dict[str, Any], device: str) -> int:
+def _limit(torch: Any, plan: dict[str, Any], device: str) -> int:
     """Play a smaller card: cap this process, and say what others use."""
     if not device.startswith("cuda"):
         return 0
@@ -82,10 +88,14 @@ def _limit(torch: Any, plan: Dict[str, Any], device: str) -> int:
     if cap:
         torch.cuda.set_per_process_memory_fraction(min(1.0, int(cap) / total), 0)
     if plan.get("snapshot"):
-        torch.cuda.memory._record_memory_history(max_entries=1_000_000)  # noqa: SLF001
+        torch.cuda.memory._record_memory_history(max_entries=1_000_000)
     return used
 
 
 def _is_memory(torch: Any, error: BaseException) -> bool:
-    kinds = tuple(kind for kind in (getattr(torch.cuda, "OutOfMemoryError", None), getattr(torch, "OutOfMemoryError", None)) if kind)
+    kinds = tuple(
+        kind
+        for kind in (getattr(torch.cuda, "OutOfMemoryError", None), getattr(torch, "OutOfMemoryError", None))
+        if kind
+    )
     return isinstance(error, kinds) or "out of memory" in str(error).lower()

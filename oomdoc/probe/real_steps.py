@@ -3,8 +3,11 @@
 Needs what the run itself uses (bitsandbytes for 8-bit states and packed weights, flash-attn where it is asked for).
 """
 
+from __future__ import annotations
+
 import contextlib
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 
@@ -20,7 +23,7 @@ class Meter:
 
     def __init__(self, device: str) -> None:
         self.cuda = device.startswith("cuda")
-        self.phases: List[Dict[str, Any]] = []
+        self.phases: list[dict[str, Any]] = []
 
     def enter(self) -> None:
         """Begin a phase: forget the peak of the last one."""
@@ -47,13 +50,13 @@ class Meter:
 class RealRun:
     """One probe: the plan, the model, the meter."""
 
-    def __init__(self, plan: Dict[str, Any], progress: Progress) -> None:
+    def __init__(self, plan: dict[str, Any], progress: Progress) -> None:
         self.plan = {**plan, "device": plan.get("device") or "cuda"}
         self.device = str(self.plan["device"])
         self.progress = progress
         self.meter = Meter(self.device)
-        self.notes: List[str] = []
-        self.figures: Dict[str, Any] = {}
+        self.notes: list[str] = []
+        self.figures: dict[str, Any] = {}
         self.phase = "load"
         self.model: Any = None
         self.batch: Any = None
@@ -78,7 +81,7 @@ class RealRun:
         attention = plan.get("attention") or "sdpa"
         if str(attention).startswith("flash"):
             with contextlib.suppress(ImportError):
-                import flash_attn  # type: ignore[import-not-found,unused-ignore]  # noqa: F401
+                import flash_attn  # type: ignore[import-not-found,unused-ignore]
 
                 self.figures["attention"] = attention
             if "attention" not in self.figures:
@@ -150,7 +153,7 @@ class RealRun:
             return out.loss
         return next(v for v in out.values() if isinstance(v, torch.Tensor) and v.is_floating_point()).float().mean()
 
-    def _call(self, inputs: Dict[str, Any]) -> Any:
+    def _call(self, inputs: dict[str, Any]) -> Any:
         with self._precision():
             out = self.model(**inputs)
         if self.plan.get("autocast"):
@@ -187,7 +190,7 @@ class RealRun:
         self.meter.leave("generate", f"{new} tokens")
 
 
-def _quantised(model: Any, plan: Dict[str, Any], device: str) -> Any:
+def _quantised(model: Any, plan: dict[str, Any], device: str) -> Any:
     """bitsandbytes' own layers with random weights, packed as they are moved to the device."""
     try:
         import bitsandbytes  # type: ignore[import-not-found,unused-ignore]
@@ -207,7 +210,9 @@ def _quantised(model: Any, plan: Dict[str, Any], device: str) -> Any:
                     compress_statistics=bool(quant.get("double")), quant_type=quant.get("type") or "nf4", device="cpu",
                 )  # fmt: skip
             else:
-                packed = bitsandbytes.nn.Linear8bitLt(child.in_features, child.out_features, biased, has_fp16_weights=False, device="cpu")
+                packed = bitsandbytes.nn.Linear8bitLt(
+                    child.in_features, child.out_features, biased, has_fp16_weights=False, device="cpu"
+                )
             packed.weight.data = child.weight.data.cpu()
             if biased:
                 packed.bias.data = child.bias.data.cpu()
@@ -221,24 +226,30 @@ def _quantised(model: Any, plan: Dict[str, Any], device: str) -> Any:
     return model
 
 
-def make_optimizer(name: str, parameters: List[Any], notes: List[str]) -> Any:
+def make_optimizer(name: str, parameters: list[Any], notes: list[str]) -> Any:
     """The optimizer that transformers' `optim` of that name makes."""
     name = name.lower()
     if "8bit" in name or name.startswith("paged"):
         try:
             import bitsandbytes  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
-            raise CannotBuild(f"the optimizer {name} needs bitsandbytes, which this environment does not have") from None
+            raise CannotBuild(
+                f"the optimizer {name} needs bitsandbytes, which this environment does not have"
+            ) from None
         lion = "lion" in name
-        kind = ("Paged" if name.startswith("paged") else "") + ("Lion" if lion else "AdamW") + ("8bit" if "8bit" in name else "32bit")
+        kind = (
+            ("Paged" if name.startswith("paged") else "")
+            + ("Lion" if lion else "AdamW")
+            + ("8bit" if "8bit" in name else "32bit")
+        )
         return getattr(bitsandbytes.optim, kind)(parameters, lr=1e-5)
     if name.startswith("adafactor"):
         from transformers.optimization import Adafactor
 
         return Adafactor(parameters, lr=1e-5, scale_parameter=False, relative_step=False)
-    kinds: Dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adagrad": torch.optim.Adagrad,
+    kinds: dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adagrad": torch.optim.Adagrad,
                              "rmsprop": torch.optim.RMSprop}  # fmt: skip
-    chosen: Optional[Any] = next((kind for prefix, kind in kinds.items() if name.startswith(prefix)), None)
+    chosen: Any | None = next((kind for prefix, kind in kinds.items() if name.startswith(prefix)), None)
     if chosen is None:
         notes.append(f"optimizer {name} is not known: AdamW was run in its place")
         chosen = torch.optim.AdamW

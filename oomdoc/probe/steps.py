@@ -1,9 +1,12 @@
 """The phases of a dry run on fake tensors: load, forward, backward, clip and step (twice), evaluation, generation."""
 
+from __future__ import annotations
+
 import bisect
 import contextlib
 import gc
-from typing import Any, Callable, Dict, List, Optional
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -13,6 +16,7 @@ from oomdoc.probe.attention import Card, as_on_cuda
 from oomdoc.probe.build import build, checkpoint, dtype_of, freeze
 from oomdoc.probe.fake import FakeStep
 from oomdoc.probe.ledger import Ledger
+from oomdoc.probe.losses import replace
 from oomdoc.probe.mixed import autocast, meta_autocast_is_cpu
 from oomdoc.probe.optimizers import Stepper
 
@@ -23,10 +27,10 @@ Progress = Callable[[str], None]
 class Run:
     """One dry run: the plan, the model, the ledger that fills up."""
 
-    def __init__(self, plan: Dict[str, Any], progress: Progress) -> None:
+    def __init__(self, plan: dict[str, Any], progress: Progress) -> None:
         self.plan = plan
         self.progress = progress
-        self.notes: List[str] = []
+        self.notes: list[str] = []
         self.ledger = Ledger()
         capability = tuple(plan.get("capability") or (8, 0))
         self.card = Card(capability, ignore_mask=str(plan.get("attention", "")).startswith("flash"))
@@ -34,7 +38,7 @@ class Run:
         self.model: Any = None
         self.mixed: Any = None
         self.batch: Any = None
-        self.figures: Dict[str, Any] = {}
+        self.figures: dict[str, Any] = {}
 
     def execute(self) -> None:
         """All phases that the plan names; raises CannotBuild, NoFakeKernel, or what the model's own code raises."""
@@ -81,6 +85,8 @@ class Run:
             from oomdoc.probe.liger import apply
 
             apply(model, self.notes)
+        elif training and plan.get("loss"):
+            replace(model, str(plan["loss"]), self.notes)
         self.model = model
         config = getattr(model, "config", None)
         text = getattr(config, "text_config", None) or config
@@ -105,8 +111,8 @@ class Run:
         """Know which module runs: in forward by hooks, in backward by the sequence number of the autograd node."""
         names = {id(module): name for name, module in self.model.named_modules()}
         current = self.mode.modules
-        starts: List[int] = []
-        owners: List[str] = []
+        starts: list[int] = []
+        owners: list[str] = []
         sequence = getattr(torch.autograd, "_get_sequence_nr", None)
 
         def entered(module: Any, _: Any) -> None:
@@ -125,16 +131,16 @@ class Run:
                 owners.append(current[-1])
 
         def owner() -> str:
-            node = torch._C._current_autograd_node()  # noqa: SLF001
+            node = torch._C._current_autograd_node()
             if node is None or not starts:
                 return ""
-            place = bisect.bisect_right(starts, node._sequence_nr()) - 1  # noqa: SLF001
+            place = bisect.bisect_right(starts, node._sequence_nr()) - 1
             return owners[place] if place >= 0 else ""
 
         hooks = torch.nn.modules.module
         stack.callback(hooks.register_module_forward_pre_hook(entered).remove)
         stack.callback(hooks.register_module_forward_hook(left, always_call=True).remove)
-        if sequence is not None and hasattr(torch._C, "_current_autograd_node"):  # noqa: SLF001
+        if sequence is not None and hasattr(torch._C, "_current_autograd_node"):
             self.mode.backward_of = owner
 
     def _train(self) -> None:
@@ -144,7 +150,8 @@ class Run:
         for step in range(int(plan.get("steps") or 2)):
             self.progress(f"training step {step + 1}")
             for number in range(micro):
-                self._forward_backward(f"step {step + 1}" + (f", batch {number + 1}" if micro > 1 else ""), micro)
+                label = f"step {step + 1}" + (f", batch {number + 1}" if micro > 1 else "")
+                self._forward_backward(label, micro, self._tokens(step))
             self.ledger.enter("step", f"step {step + 1}", "workspace")
             with torch.no_grad(), self._no_casts():
                 stepper.clip(float(plan.get("max_grad_norm") or 0.0))
@@ -154,9 +161,16 @@ class Run:
         self.notes.extend(stepper.notes)
         self.figures["steps"] = int(plan.get("steps") or 2)
 
-    def _forward_backward(self, label: str, micro: int) -> None:
+    def _tokens(self, step: int) -> int | None:
+        """Lengths that vary: the last step but one is shorter, which `fragments` needs."""
+        steps, share = int(self.plan.get("steps") or 2), self.plan.get("short")
+        if not share or step != steps - 2:
+            return None
+        return max(16, int(float(share) * int(self.plan.get("tokens") or 512)))
+
+    def _forward_backward(self, label: str, micro: int, tokens: int | None = None) -> None:
         self.ledger.enter("forward", label, "activations")
-        inputs = self._inputs()
+        inputs = self._inputs(tokens)
         loss = self._loss(inputs)
         if self.mixed is not None:
             self.mixed.forget()
@@ -167,15 +181,15 @@ class Run:
             self.mixed.caching = True
             self.mixed.forget()
 
-    def _inputs(self) -> Dict[str, Any]:
-        inputs: Dict[str, Any] = self.batch.inputs()
+    def _inputs(self, tokens: int | None = None) -> dict[str, Any]:
+        inputs: dict[str, Any] = self.batch.inputs(tokens)
         for value in inputs.values():
             if isinstance(value, torch.Tensor):
                 number = self.mode.adopt(value, "activations", "input batch")
                 del number
         return inputs
 
-    def _loss(self, inputs: Dict[str, Any]) -> Any:
+    def _loss(self, inputs: dict[str, Any]) -> Any:
         try:
             out = self.model(**inputs)
         except (ValueError, RuntimeError) as error:
@@ -233,7 +247,7 @@ class Run:
         new = int(self.plan.get("new_tokens") or 128)
         with torch.no_grad():
             inputs = self.batch.inputs(prompt, labels=False)
-            parameters = batches._parameters(self.model)  # noqa: SLF001
+            parameters = batches._parameters(self.model)
             if "logits_to_keep" in parameters:
                 inputs["logits_to_keep"] = 1
             out = self.model(**inputs, use_cache=True)
@@ -266,13 +280,15 @@ class Run:
         shapes = [(key.shape, value.shape, key.dtype) for key, value in _cached(cache)]
         for index, (key, value, dtype) in enumerate(shapes):
             if len(key) == 4:
-                more = [torch.empty((*shape[:2], new - 2, shape[3]), dtype=dtype, device="meta") for shape in (key, value)]
+                more = [
+                    torch.empty((*shape[:2], new - 2, shape[3]), dtype=dtype, device="meta") for shape in (key, value)
+                ]
                 cache.update(*more, index)
                 del more
         self._own(cache)
 
 
-def _cached(cache: Any) -> List[Any]:
+def _cached(cache: Any) -> list[Any]:
     """(keys, values) of each layer, whatever transformers calls them at its version."""
     if hasattr(cache, "layers"):
         pairs = [(getattr(layer, "keys", None), getattr(layer, "values", None)) for layer in cache.layers]
@@ -285,12 +301,14 @@ def _cached(cache: Any) -> List[Any]:
 
 def _backward(loss: Any) -> None:
     """loss.backward() without its detour over __torch_function__, which would suspend autocast in recomputed layers."""
-    engine = torch.autograd.Variable._execution_engine  # noqa: SLF001
-    engine.run_backward((loss,), (torch.ones_like(loss),), False, False, (), allow_unreachable=True, accumulate_grad=True)
+    engine = torch.autograd.Variable._execution_engine
+    engine.run_backward(
+        (loss,), (torch.ones_like(loss),), False, False, (), allow_unreachable=True, accumulate_grad=True
+    )
 
 
 def _sum(out: Any) -> Any:
-    first: Optional[Any] = None
+    first: Any | None = None
     for value in out.values() if hasattr(out, "values") else out:
         if isinstance(value, torch.Tensor) and value.is_floating_point():
             first = value

@@ -31,7 +31,9 @@ def timeline_html(answer: Mapping[str, Any], title: str) -> str:
         top = [low + point.get(name, 0) for low, point in zip(base, points, strict=True)]
         forward = [f"{_LEFT + i * step:.1f},{y(value)}" for i, value in enumerate(top)]
         back = [f"{_LEFT + i * step:.1f},{y(value)}" for i, value in reversed(list(enumerate(base)))]
-        areas.append(f'<polygon fill="{_COLOURS[name]}" points="{" ".join(forward + back)}"><title>{name}</title></polygon>')
+        areas.append(
+            f'<polygon fill="{_COLOURS[name]}" points="{" ".join(forward + back)}"><title>{name}</title></polygon>'
+        )
         base = top
     line = " ".join(f"{_LEFT + i * step:.1f},{y(value)}" for i, value in enumerate(timeline["reserved"]))
     ticks = "".join(

@@ -46,8 +46,12 @@ def worker() -> Iterator[Worker]:
         yield started
 
 
-def answer(worker: Worker, config: dict[str, Any] | None = None, job: dict[str, Any] | None = None, **facts: Any) -> dict[str, Any]:
-    plan = plan_of({**FACTS, **{name.replace("__", "."): value for name, value in facts.items()}}, {**CONFIG, **(config or {})})
+def answer(
+    worker: Worker, config: dict[str, Any] | None = None, job: dict[str, Any] | None = None, **facts: Any
+) -> dict[str, Any]:
+    plan = plan_of(
+        {**FACTS, **{name.replace("__", "."): value for name, value in facts.items()}}, {**CONFIG, **(config or {})}
+    )
     return worker.ask({**plan.job, **(job or {})}, timeout=120)
 
 
@@ -165,7 +169,10 @@ def test_qwen_vl_runs_with_real_grids(worker: Worker) -> None:
         "vision_config": {"depth": 2, "hidden_size": 64, "num_heads": 4, "intermediate_size": 128, "out_hidden_size": 256,
                           "patch_size": 14, "window_size": 112, "fullatt_block_indexes": [1], "spatial_merge_size": 2},
     }  # fmt: skip
-    plan = plan_of({**FACTS, "train.num_images": 1, "image.height": 280, "image.width": 224, "train.freeze_vision_tower": False}, config)
+    plan = plan_of(
+        {**FACTS, "train.num_images": 1, "image.height": 280, "image.width": 224, "train.freeze_vision_tower": False},
+        config,
+    )
     found = worker.ask(plan.job, timeout=120)
     assert found["error"] is None
     assert any("visual" in term["name"] for each in found["phases"] for term in each["terms"])
@@ -218,7 +225,9 @@ def test_tables_of_facts_answer_line_by_line(worker: Worker, tmp_path: Path) -> 
     rows = [{**FACTS, "model.config_path": str(tmp_path)}, {"train.method": "full"}]
     source = tmp_path / "rows.jsonl"
     source.write_text("\n".join(json.dumps(row) for row in rows) + "\nbroken\n")
-    done = CliRunner().invoke(command, ["--facts", str(source), "--format", "json", "--python", PYTHON], standalone_mode=False)
+    done = CliRunner().invoke(
+        command, ["--facts", str(source), "--format", "json", "--python", PYTHON], standalone_mode=False
+    )
     lines = [json.loads(line) for line in done.output.splitlines()]
     assert len(lines) == 3
     assert lines[0]["memory"]["method"] == "dry_run"

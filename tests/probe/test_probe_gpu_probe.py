@@ -28,7 +28,9 @@ FACTS = {"train.method": "full", "train.pure_precision": True, "train.precision"
 
 @cache
 def has_torch() -> bool:
-    return subprocess.run([PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run([PYTHON, "-c", "import torch, transformers"], capture_output=True, check=False).returncode == 0
+    )
 
 
 def test_cards_are_read_from_nvidia_smi() -> None:
@@ -53,7 +55,9 @@ def test_the_freest_card_is_taken_and_neighbours_are_left_alone() -> None:
     assert caught.value.reason == "no_gpu"
 
 
-def test_without_a_gpu_the_command_offers_the_dry_run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_gpu_the_command_offers_the_dry_run(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(gpu_probe, "_nvidia_smi", lambda: "")
     code = CliRunner().invoke(cli_probe.command, ["--model", "Qwen2.5-0.5B", "--lang", "en"], standalone_mode=False)
     assert code.return_value == 2
@@ -102,7 +106,10 @@ def test_measured_figures_become_a_profile() -> None:
 def test_the_workers_whole_path_runs_on_the_cpu() -> None:
     if not has_torch():
         pytest.skip("torch and transformers are not in the test interpreter (OOMDOC_TEST_PYTHON)")
-    job = {**plan_of({**FACTS, "eval.predict_with_generate": True, "eval.max_new_tokens": 4}, CONFIG).job, "device": "cpu"}
+    job = {
+        **plan_of({**FACTS, "eval.predict_with_generate": True, "eval.max_new_tokens": 4}, CONFIG).job,
+        "device": "cpu",
+    }
     with Worker(PYTHON, "probe_worker") as worker:
         answer = worker.ask(job, timeout=120)
     assert [each["phase"] for each in answer["phases"]] == ["load", *["forward", "backward", "step"] * 2, "generate"]

@@ -50,7 +50,7 @@ def test_a_kill_is_named(tmp_path: Path) -> None:
 
 def test_the_time_limit_ends_the_worker_and_its_children(tmp_path: Path) -> None:
     note = tmp_path / "child"
-    python = script(tmp_path, f"sleep 60 & echo $! > {note}; echo '{{\"progress\": \"thinking\", \"seconds\": 1}}'; wait")
+    python = script(tmp_path, f'sleep 60 & echo $! > {note}; echo \'{{"progress": "thinking", "seconds": 1}}\'; wait')
     seen: list[str] = []
     with Worker(python) as worker, pytest.raises(WorkerError, match="while thinking") as caught:
         worker.ask({}, timeout=1.5, progress=lambda stage, _: seen.append(stage))
@@ -76,7 +76,7 @@ def _alive(process: int) -> bool:
 
 
 def test_noise_on_the_protocol_is_ignored(tmp_path: Path) -> None:
-    python = script(tmp_path, "read line; echo noise; echo '{\"answer\": {\"error\": null, \"peak\": 3}}'")
+    python = script(tmp_path, 'read line; echo noise; echo \'{"answer": {"error": null, "peak": 3}}\'')
     with Worker(python) as worker:
         assert worker.ask({}, timeout=20)["peak"] == 3
 

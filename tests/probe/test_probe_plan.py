@@ -9,7 +9,12 @@ from oomdoc.memory.catalog import resolve
 from oomdoc.probe.configs import NoConfigError, config_of
 from oomdoc.probe.plan import PlanError, capability, plan_of, read
 
-BASE = {"model.name": "Qwen2.5-7B-Instruct", "train.method": "lora", "train.max_length": 1024, "train.precision": "bfloat16"}
+BASE = {
+    "model.name": "Qwen2.5-7B-Instruct",
+    "train.method": "lora",
+    "train.max_length": 1024,
+    "train.precision": "bfloat16",
+}
 
 
 def test_lora_plan_keeps_weights_in_half_precision_and_adapters_in_float32() -> None:
@@ -90,7 +95,8 @@ def test_zero_and_fsdp_become_partition_arithmetic() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("NVIDIA H100 80GB", (9, 0)), ("RTX 4090", (8, 9)), ("Tesla T4", (7, 5)), ("V100-32GB", (7, 0)), (None, (8, 0))]
+    ("name", "expected"),
+    [("NVIDIA H100 80GB", (9, 0)), ("A100-80GB", (8, 0)), ("NVIDIA A10", (8, 6)), ("RTX 4090", (8, 9)), ("Tesla T4", (7, 5)), ("V100-32GB", (7, 0)), (None, (8, 0))],
 )
 def test_capability_by_name(name: str | None, expected: tuple[int, int]) -> None:
     assert capability(name) == expected
