@@ -12,9 +12,6 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         from oomdoc.cli import diagnostics
 
-        # Where Ctrl-C strikes inside a string being executed (a dataclass being made), CPython remembers it and ends by
-        # the signal in spite of our status; the next execution forgets it (Python/pythonrun.c, run_eval_code_obj).
-        exec("")  # noqa: S102
         diagnostics.interrupted()
         code = diagnostics.INTERRUPTED
     sys.exit(code)

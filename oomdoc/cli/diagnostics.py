@@ -44,6 +44,9 @@ def defect(error: Exception) -> None:
 
 def interrupted() -> None:
     """Ctrl-C: a line of its own, nothing else."""
+    # Where Ctrl-C strikes inside a string being executed (a dataclass being made), CPython remembers it and ends by
+    # the signal in spite of our status; the next execution forgets it (Python/pythonrun.c, run_eval_code_obj).
+    exec("")  # noqa: S102
     _write("oomdoc: interrupted\n")
 
 

@@ -13,7 +13,7 @@ _CONTROL = re.compile(
 )
 # Library versions have four numbers too (cuRAND 10.3.2.106), so an address must be private and not follow a name.
 _PRIVATE = re.compile(
-    r"(?<![\w.=/-])(?<!cu1[123][ =])(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?![\w.]\d|\w)"
+    r"(?<![\w./-])(?<!==)(?<!cu1[123][ =])(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?![\w.]\d|\w)"
 )
 _SERVED = re.compile(r"(?<![\w.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?=:\d{2,5}\b)")
 _NAMED = re.compile(r"\bip-\d{1,3}(?:-\d{1,3}){3}(?:\.[\w.-]+)?")

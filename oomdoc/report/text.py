@@ -98,7 +98,7 @@ class TextReport:
         cells = shares([segment.bytes for segment in block.segments], block.total_bytes, room)
         yield from self._heading(block.title + self._aside(size(block.total_bytes)))
         yield "[" + "".join(glyphs[s.kind] * n for s, n in zip(block.segments, cells, strict=True)).ljust(room) + "]"
-        entries = [f"{glyphs[s.kind]} {s.label} {size(s.bytes)}" for s in block.segments]
+        entries = [f"{glyphs[s.kind]} {mask(s.label)} {size(s.bytes)}" for s in block.segments]
         if block.requested_bytes is not None:
             entries.append(f"> {say(self.language, 'bar.requested')} {size(block.requested_bytes)}")
         yield from pack(entries, self.columns, " ")
@@ -141,16 +141,16 @@ class TextReport:
         yield self.paint(say(self.language, "report.next"), "head")
         for place, step in enumerate(block.steps, 1):
             promise = self._aside(say(self.language, f"remedy.{step.promise}")) if step.promise else ""
-            yield from wrap(step.title + promise, self.columns, f"  {place}. ")
+            yield from wrap(mask(step.title) + promise, self.columns, f"  {place}. ")
             if step.native:
                 yield f"       {' '.join(mask(step.native).split())}"
             elif step.how:
-                yield from wrap(step.how, self.columns, "     ")
+                yield from wrap(mask(step.how), self.columns, "     ")
             if step.cost:
-                yield from wrap(say(self.language, "remedy.cost", cost=step.cost), self.columns, "     ")
+                yield from wrap(say(self.language, "remedy.cost", cost=mask(step.cost)), self.columns, "     ")
 
     def _heading(self, text: str) -> Iterator[str]:
-        return (self.paint(line, "head") for line in wrap(text, self.columns))
+        return (self.paint(line, "head") for line in wrap(mask(text), self.columns))
 
     def _aside(self, text: str) -> str:
         """A remark behind a text; the full-width bracket brings its own blank."""

@@ -180,7 +180,7 @@ def test_cut_archive_is_refused_or_read(run: Run, tmp_path: Path) -> None:
         (("diagnose", "--lang", "fr", "x"), "oomdoc: invalid value for '--lang'"),
         (("diagnos",), "oomdoc: no such command 'diagnos'"),
         (("diagnose", "--no-such"), "oomdoc: no such option"),
-        (("explain",), "oomdoc: missing argument 'CAUSE'"),
+        (("rules", "chek"), "oomdoc: no such command 'chek'"),
     ],
 )
 def test_wrong_usage_is_two_lines(run: Run, arguments: tuple[str, ...], complaint: str) -> None:
