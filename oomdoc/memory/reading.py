@@ -1,26 +1,18 @@
 """Canonical facts into Settings: what is known is taken, what is not is assumed and said so in both languages."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from oomdoc.facts.case import Case
-from oomdoc.memory.architecture import Architecture, Said
+from oomdoc.memory.architecture import Architecture
+from oomdoc.memory.facts_view import names
 from oomdoc.memory.knowledge import constants as platform
-from oomdoc.memory.knowledge import habits, holds, version
+from oomdoc.memory.knowledge import holds, version
+from oomdoc.memory.machine_view import MachineView
 from oomdoc.memory.platform import capacity
-from oomdoc.memory.settings import WIDTHS, Images, Lengths, Lora, Parallel, Serving, Settings, SettingsError
+from oomdoc.memory.settings import WIDTHS, Lengths, Lora, Serving, Settings
 from oomdoc.memory.vision import visual
 
-_LIMITS = {
-    "train.per_device_batch_size": 65_536, "train.max_length": 20_000_000, "train.sequence_tokens": 20_000_000,
-    "train.gradient_accumulation_steps": 1_000_000, "lora.rank": 65_536, "parallel.world_size": 100_000,
-    "train.num_images": 10_000, "image.height": 100_000, "image.width": 100_000, "image.frames": 100_000,
-    "image.tiles": 10_000, "eval.per_device_batch_size": 65_536, "inference.batch_size": 1_000_000,
-    "inference.max_new_tokens": 20_000_000, "inference.prompt_tokens": 20_000_000, "train.num_generations": 10_000,
-    "parallel.tensor_parallel": 1024, "parallel.pipeline_parallel": 1024, "parallel.sequence_parallel": 1024,
-    "parallel.expert_parallel": 1024,
-}  # fmt: skip
 _ADAPTERS = {
     "lora",
     "qlora",
@@ -47,14 +39,7 @@ def from_facts(facts: Mapping[str, Any], architecture: Architecture) -> Settings
     return _Reader(facts, architecture).settings()
 
 
-class _Reader:
-    def __init__(self, facts: Mapping[str, Any], architecture: Architecture) -> None:
-        self.facts = facts
-        self.model = architecture
-        self.said: list[Said] = []
-        self.framework = self.text("framework.name")
-        self.habits = habits(self.framework, version(self.text("framework.version")))
-
+class _Reader(MachineView):
     def settings(self) -> Settings:
         method = self.method()
         precision = self.precision()
@@ -131,36 +116,9 @@ class _Reader:
             assumed=tuple(self.said),
         )
 
-    # plain readings
-
     def evaluates(self) -> bool:
         """Whether evaluation belongs to the run: not where its strategy is "no" and it did not fail in it."""
         return self.text("eval.strategy") != "no" or self.text("run.phase") == "eval"
-
-    def text(self, name: str) -> str | None:
-        value = self.facts.get(name)
-        return str(value) if value is not None and value != "" else None
-
-    def flag(self, name: str) -> bool | None:
-        value = self.facts.get(name)
-        return value if isinstance(value, bool) else None
-
-    def number(self, name: str) -> int | None:
-        value = self.facts.get(name)
-        if value is None or isinstance(value, bool):
-            return None
-        try:
-            count = int(float(value))
-        except (TypeError, ValueError, OverflowError):
-            raise SettingsError(f"{name} is {value!r}, a number is needed") from None
-        if count < 0 or count > _LIMITS.get(name, 1 << 60):
-            raise SettingsError(f"{name} = {count:,} cannot be meant")
-        return count
-
-    def assume(self, en: str, zh: str) -> None:
-        self.said.append((en, zh))
-
-    # readings with a default
 
     def method(self) -> str:
         method = (self.text("train.method") or "").lower()
@@ -277,7 +235,7 @@ class _Reader:
         if rank is None:
             rank = int(self.habits["rank"])
             self.assume(f"the LoRA rank is not stated: {rank} is assumed", f"未说明 LoRA rank：按 {rank} 估算")
-        targets = _names(self.facts.get("lora.target_modules"))
+        targets = names(self.facts.get("lora.target_modules"))
         dropout = self.facts.get("lora.dropout")
         return Lora(
             rank=rank,
@@ -285,7 +243,7 @@ class _Reader:
             dropout=float(dropout)
             if isinstance(dropout, int | float) and 0 <= dropout < 1
             else float(self.habits["dropout"]),
-            saved_modules=_names(self.facts.get("lora.modules_to_save")),
+            saved_modules=names(self.facts.get("lora.modules_to_save")),
             reaches_vision=self.reaches_vision(targets),
             dora=method == "dora",
         )
@@ -331,105 +289,3 @@ class _Reader:
         stated = self.flag("train.reference_model")
         stage = self.text("train.stage")
         return stated if stated is not None else stage in ("dpo", "kto", "ppo", "grpo") and method == "full"
-
-    def with_images(self, tokens: int, seen: int) -> int:
-        """The sequence with its visual tokens: a guessed length grows to hold them, a stated one is only remarked on."""
-        if seen <= tokens or not seen:
-            return tokens
-        if self.number("train.sequence_tokens") or self.number("train.max_length"):
-            self.assume(
-                f"the images alone make {seen:,} tokens, more than the {tokens:,} of a sample",
-                f"仅图片就有 {seen:,} token，超过样本的 {tokens:,} token",
-            )
-            return tokens
-        self.assume(
-            f"images make {seen:,} tokens; 256 of text are assumed beside them",
-            f"图片共 {seen:,} token，另按 256 个文本 token 估算",
-        )
-        return seen + 256
-
-    def images(self, tokens: int) -> Images:
-        if self.model.vision is None:
-            return Images()
-        found = Images(
-            count=self.number("train.num_images") or 0, height=self.number("image.height") or 0,
-            width=self.number("image.width") or 0, max_pixels=self.number("image.max_pixels") or 0,
-            tiles=self.number("image.tiles") or 0, frames=self.number("image.frames") or 0,
-            tokens=self.number("image.tokens") or 0,
-        )  # fmt: skip
-        sized = found.height or found.tokens or found.frames or found.tiles
-        if sized or found.count:
-            return replace(found, count=found.count or 1)
-        if not found.max_pixels:
-            self.assume("no image is counted: neither number nor size is known", "未计入图片：数量和尺寸均未知")
-            return found
-        side = self.model.vision.patch * self.model.vision.merge
-        most = min(found.max_pixels, tokens * side * side)  # an image does not outgrow the sample that holds it
-        self.assume(
-            f"one image a sample is assumed, as large as its limits allow ({most:,} pixels)",
-            f"按每个样本一张图、达到上限 {most:,} 像素估算",
-        )
-        return replace(found, count=1, max_pixels=most)
-
-    def parallel(self) -> Parallel:
-        stage, kind = self.number("parallel.zero_stage") or 0, (self.text("parallel.kind") or "").lower()
-        world = self.number("parallel.world_size") or 0
-        if "fsdp" in kind:
-            kind = "fsdp"
-        if stage > 3:
-            raise SettingsError(f"parallel.zero_stage = {stage} cannot be meant")
-        cards = self.number("hardware.gpu_count") or 1
-        if not world and cards > 1 and not kind and self.habits["several"] == "device_map" and not stage:
-            world = cards
-        if not world:
-            world = cards if stage or kind in ("ddp", "fsdp", "zero", "dp", "device_map") else 1
-        sizes = {
-            name: max(1, self.number(f"parallel.{name}_parallel") or 1)
-            for name in ("tensor", "pipeline", "sequence", "expert")
-        }
-        offload = (self.text("parallel.offload") or "none").lower()
-        offload = "all" if "param" in offload or offload == "all" or (stage == 3 and "cpu" in offload) else (
-            "optimizer" if offload not in ("none", "false", "no") else "none")  # fmt: skip
-        if not kind:
-            kind = "zero" if stage else "none"
-            if world > 1 and not stage:
-                kind = str(self.habits["several"])
-                self.assume(*_SPREAD[kind])
-        return Parallel(
-            kind=kind, world=max(1, world), zero_stage=stage, offload=offload,
-            bucket_elements=self.number("parallel.zero_bucket_elements") or 0, **sizes,
-        )  # fmt: skip
-
-    def serving(self) -> Serving:
-        share = self.facts.get("inference.gpu_memory_utilization")
-        kv_dtype = (self.text("inference.kv_cache_dtype") or "").lower()
-        return Serving(
-            prompt=self.number("inference.prompt_tokens") or 0,
-            new_tokens=self.number("inference.max_new_tokens") or self.number("eval.max_new_tokens") or 0,
-            batch=self.number("inference.batch_size") or 0,
-            engine=self.framework if self.framework in ("vllm", "sglang") else "",
-            utilization=float(share) if isinstance(share, int | float) and 0 < share <= 1 else 0.0,
-            max_model_len=self.number("inference.max_model_len") or 0,
-            max_num_seqs=self.number("inference.max_num_seqs") or 0, kv_bytes=WIDTHS.get(kv_dtype, 2.0),
-            graphs=self.flag("inference.cuda_graphs") is not False, grad=bool(self.flag("inference.grad_enabled")),
-        )  # fmt: skip
-
-
-_SPREAD: dict[str, Said] = {
-    "ddp": (
-        "how the cards share the work is not stated: data parallel, a full copy on each, is assumed",
-        "未说明多卡如何分工：按数据并行（每卡一份完整模型）估算",
-    ),
-    "device_map": (
-        "how the cards share the work is not stated: one process with its layers spread over them is assumed",
-        "未说明多卡如何分工：按单进程、各层分布在多卡上估算",
-    ),
-}
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.strip("[]").split(",") if part.strip())
-    return tuple(str(part) for part in value) if isinstance(value, list | tuple) else ()
