@@ -125,7 +125,7 @@ class _Reader:
             if self.text.text[self.last_end : span[0]].count("\n") <= 6:
                 self._lost(words, span)
             return
-        if not words or words[0].text in ORDINARY:
+        if not words or not words[0].text or words[0].text in ORDINARY:  # no text: a pipe that leads nowhere
             self._shell_set(words)
             return
         reading = "; ".join(part for part in (note, self.note) if part) or None

@@ -246,3 +246,8 @@ def test_an_unclosed_quote_is_a_problem_and_not_the_end() -> None:
 def test_a_very_deep_script_does_not_overflow() -> None:
     assert isinstance(parse("(" * 5000 + "python t.py" + ")" * 5000), Parsed)
     assert isinstance(parse("python t.py --a " + "$(" * 3000), Parsed)
+
+
+def test_a_pipe_that_leads_nowhere_is_no_command() -> None:
+    commands = parse("python train.py --lr 1 |").commands
+    assert [command.words for command in commands] == [("python", "train.py")]
