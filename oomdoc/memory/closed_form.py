@@ -169,7 +169,11 @@ def _inference(model: Architecture, settings: Settings) -> list[Moment]:
         forward.extend(_activations(model, settings)[0])
     result = [
         load,
-        Moment("forward", "the prompt is read", (*weights, cache_part(model, settings, samples, prompt), *forward)),
+        Moment(
+            "forward",
+            "the prompt is read",
+            (*weights, cache_part(model, settings, samples, prompt, grown=False), *forward),
+        ),
     ]
     if has_logits(model):
         result.append(

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from oomdoc.memory.activations import language_layer
 from oomdoc.memory.architecture import Architecture
-from oomdoc.memory.knowledge import constants
+from oomdoc.memory.knowledge import constants, document, holds
 from oomdoc.memory.logits import has_logits, logits_bytes
 from oomdoc.memory.parts import Part, part
 from oomdoc.memory.settings import Settings
@@ -38,10 +38,14 @@ def cache_bytes_per_token(model: Architecture, settings: Settings) -> float:
     return 2 * model.layers * model.kv_width * width / share
 
 
-def cache_part(model: Architecture, settings: Settings, samples: int, tokens: int) -> Part:
-    """The cache of `samples` sequences of `tokens` tokens; while it grows by concatenation one layer exists twice."""
+def cache_part(model: Architecture, settings: Settings, samples: int, tokens: int, *, grown: bool = True) -> Part:
+    """The cache of `samples` sequences of `tokens` tokens; while it grows by concatenation one layer exists twice, or
+    all of them where the cache is a tuple of tensors (constants.yaml, legacy_cache)."""
     per = cache_bytes_per_token(model, settings)
-    size = samples * tokens * per * (1 + 1 / max(1, model.layers))
+    legacy = holds(constants()["legacy_cache"]["versions"], settings.transformers)
+    legacy = legacy or model.model_type in document("losses")["remote_half"]
+    twice = not settings.serving.engine and tokens > 1
+    size = samples * tokens * per * (1 + (1 if legacy else 1 / max(1, model.layers)) * twice * grown)
     return part("kv_cache", "key-value cache", size, 0.05, "{} x {:,} tokens x {:,.0f} B", samples, tokens, per)
 
 
