@@ -153,6 +153,15 @@ def test_an_engine_takes_its_share_of_the_card() -> None:
     assert profile.allocated_bytes == pytest.approx(0.9 * (profile.capacity_bytes or 0), rel=0.01)
 
 
+def test_a_tuple_cache_exists_twice_while_it_grows() -> None:
+    facts = {"model.name": "Llama-2-7b", "train.method": "inference", "inference.prompt_tokens": 1024,
+             "inference.max_new_tokens": 1024, "inference.batch_size": 8}  # fmt: skip
+    old, new = (predict({**facts, "env.transformers": version}) for version in ("4.30.0", "4.57.0"))
+    cache = 2 * 32 * 4096 * 2 * 8 * 2048
+    assert component(old, "generate", "kv_cache") == 2 * cache
+    assert component(new, "generate", "kv_cache") == pytest.approx(cache, rel=0.05)
+
+
 def test_what_is_not_known_is_assumed_in_both_languages() -> None:
     profile = predict({"model.name": "Qwen2.5-7B"})
     assert len(profile.assumed) == len(profile.assumed_zh) >= 3
