@@ -22,7 +22,8 @@ def pad(text: str, columns: int) -> str:
 
 
 def clip(text: str, columns: int) -> str:
-    """The text cut to a number of columns, an ellipsis where something was cut."""
+    """The text as one line cut to a number of columns, an ellipsis where something was cut."""
+    text = " ".join(text.split("\n"))
     if width(text) <= columns:
         return text
     kept, used = [], 1
@@ -57,7 +58,7 @@ def wrap(text: str, columns: int, first: str = "", rest: str | None = None) -> I
 def pack(entries: Sequence[str], columns: int, indent: str = "", gap: str = "   ") -> Iterator[str]:
     """Entries side by side, as many as fit in a line; no entry is broken."""
     line = ""
-    for entry in entries:
+    for entry in (" ".join(entry.split("\n")) for entry in entries):
         longer = f"{line}{gap}{entry}" if line else f"{indent}{entry}"
         if line and width(longer) > columns:
             yield line

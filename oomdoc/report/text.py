@@ -63,7 +63,7 @@ class TextReport:
         elif isinstance(block, blocks.UntoldBlock):
             yield from self._bullets("report.untold", block.sentences)
         elif isinstance(block, blocks.PredictionBlock):
-            yield from wrap(block.sentence, self.columns)
+            yield from wrap(mask(block.sentence), self.columns)
             for sentence in block.assumed:
                 yield from wrap(mask(say(self.language, "memory.assumed", sentence=sentence)), self.columns, "  - ")
         elif isinstance(block, blocks.QuestionBlock):

@@ -50,6 +50,7 @@ def report_of(text: str) -> tuple[blocks.Block, ...]:
         blocks.CauseBlock("b-cause", "a/rule", text, "possible", 0.1, (reason,), (), text),
         blocks.StepsBlock((blocks.Step("x", "y", text, text, text, "by-hand", text),)),
         blocks.UntoldBlock((text,)),
+        blocks.PredictionBlock(text, (text,)),
         blocks.QuestionBlock("train.max_length", text, text),
         blocks.NotesBlock((text,)),
         blocks.FactsBlock((blocks.FactRow("train.max_length", text, text, place),)),
