@@ -40,13 +40,18 @@ def outside(peak: Sequence[Part], moments: Iterable[Sequence[Part]], settings: S
         beside.append(Part("other_processes", "other processes", settings.other_processes))
     around = total(beside)
     entry = table["fragmentation"]["expandable" if settings.expandable else settings.lengths]
-    share = entry["stored" if settings.checkpointing == "off" else "checkpointed"]
+    share = entry[
+        "checkpointed"
+    ]  # of large tensors that come and go; stored layers are many and smaller: they find holes
+    stored = entry["stored"] if settings.checkpointing == "off" else share
     allocated = total(peak)
     wanted, moving = allocated, 0
     pinned = 0 if settings.lora is not None else int(entry["states"] * _sum_of(peak, "gradients"))
     for parts in moments:
+        layers = _sum_of(parts, "activations")
         dynamic = sum(each.bytes for each in parts if each.component in _DYNAMIC)
-        wanted = max(wanted, total(parts) + int(share * dynamic) + (pinned if dynamic else 0))
+        kept = int(share * (dynamic - layers) + stored * layers)
+        wanted = max(wanted, total(parts) + kept + (pinned if dynamic else 0))
         moving = max(moving, dynamic)
     room = max(0, settings.capacity - allocated - around) if settings.capacity else 1 << 62
     slack = cublas + min(wanted - allocated, room)
