@@ -1,1 +1,1 @@
-"""The Textual app that draws the blocks of the dialogue."""
+"""The doctor's room: a Textual app that draws the dialogue's blocks. It decides nothing about memory itself."""

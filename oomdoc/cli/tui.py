@@ -1,0 +1,69 @@
+"""`oomdoc tui`: the room. `oomdoc` without a command opens it too."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from oomdoc.cli import diagnostics
+from oomdoc.messages import preferred, say
+
+
+@click.command(name="tui")
+@click.argument("files", nargs=-1, metavar="[FILE...]")
+@click.option("-c", "--config", "configs", multiple=True, metavar="CONFIG", help="Launch script or configuration file.")
+@click.option("--watch", metavar="LOG", help="Follow this log and speak up.")
+@click.option("--resume", is_flag=True, help="Continue this folder's last conversation.")
+@click.option("--theme", type=click.Choice(["dark", "light", "contrast", "mono"]), help="Else OOMDOC_THEME, NO_COLOR.")
+@click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; else OOMDOC_LANG, else the locale.")
+def command(
+    files: tuple[str, ...],
+    configs: tuple[str, ...],
+    watch: str | None,
+    resume: bool,
+    theme: str | None,
+    lang: str | None,
+) -> int:
+    """Open the doctor's room in this terminal: a conversation about the run of this folder.
+
+    Without FILE the newest log, configuration and script of the folder are taken. In a pipe the log is what comes
+    through it, and the keyboard is the terminal's.
+
+    Example: torchrun train.py 2>&1 | oomdoc tui
+    """
+    return open_room(files, configs=configs, watch=watch, resume=resume, theme=theme, lang=lang)
+
+
+def open_room(
+    files: tuple[str, ...] = (),
+    *,
+    configs: tuple[str, ...] = (),
+    watch: str | None = None,
+    resume: bool = False,
+    theme: str | None = None,
+    lang: str | None = None,
+) -> int:
+    """Open the room; 2 with one line where there is no terminal to draw in."""
+    from oomdoc.tui import terminal
+
+    language = preferred(lang)
+    problem = terminal.missing()
+    if problem:
+        diagnostics.say_error(say(language, problem), say(language, "tui.no_terminal_help"))
+        return diagnostics.USAGE
+    from oomdoc.tui.app import DoctorApp
+    from oomdoc.tui.doctor import Doctor
+
+    ascii_only = not terminal.draws_unicode()
+    terminal.soften()
+    piped = not sys.stdin.isatty()
+    with terminal.keyboard() as pipe:
+        spool = terminal.Spool(pipe) if piped and pipe is not None else None
+        try:
+            logs = (str(spool.path),) if spool else files
+            doctor = Doctor(language, Path.cwd(), files=logs, configs=configs, resume=resume)
+            watched = str(spool.path) if spool else watch
+            return DoctorApp(doctor, watched=watched, theme=theme, ascii_only=ascii_only).run() or diagnostics.NAMED
+        finally:
+            if spool:
+                spool.remove()

@@ -1,0 +1,291 @@
+"""The app: puts the widgets together and carries what workers post to them. It knows no block, no rule and no file."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar, Final, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, Static
+from textual.worker import get_current_worker
+
+from oomdoc.ingest.gpu import GpuReading, read_gpus
+from oomdoc.messages import Language, say
+from oomdoc.tui import themes
+from oomdoc.tui.actions import action, bindings, slash_of
+from oomdoc.tui.blocks.progress import Progress, ProgressView
+from oomdoc.tui.blocks.question import QuestionView
+from oomdoc.tui.blocks.said import Said, Told
+from oomdoc.tui.doctor import Doctor
+from oomdoc.tui.news import Answered, Failed, Followed, GpuRead, Progressed
+from oomdoc.tui.palette import Actions
+from oomdoc.tui.perform import Performer
+from oomdoc.tui.room import Room
+from oomdoc.tui.screen.case_panel import CasePanel
+from oomdoc.tui.screen.chat import ChatColumn
+from oomdoc.tui.screen.completion import CompletionList
+from oomdoc.tui.screen.gpu_panel import GpuPanel
+from oomdoc.tui.screen.keys import KeyLine
+from oomdoc.tui.screen.prompt import Prompt
+from oomdoc.tui.screen.status import StatusLine
+from oomdoc.tui.turns import Turns
+
+_HERE: Final = Path(__file__).parent
+_GPU_SECONDS: Final = 2.0
+_GPU_SECONDS_WITHOUT: Final = 30.0
+_PATIENCE: Final = 0.6  # seconds of work before it is shown as progress
+
+
+class DoctorApp(Room):
+    """`oomdoc`, the room."""
+
+    CSS_PATH: ClassVar[Any] = [
+        _HERE / name
+        for name in (
+            "app.tcss", "blocks/view.tcss", "screen/chat.tcss", "screen/prompt.tcss", "screen/case_panel.tcss",
+            "screen/gpu_panel.tcss", "screen/log_view.tcss", "screen/help.tcss",
+        )
+    ]  # fmt: skip
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *bindings(),
+        *(Binding(f"alt+{number}", f"choose({number})", show=False, priority=True) for number in range(10)),
+    ]
+    COMMANDS: ClassVar[Any] = {Actions}
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (40, "-narrow"), (100, "-wide"), (170, "-very-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-tall")]
+    ENABLE_COMMAND_PALETTE = True
+    HELP = "help.room"
+
+    def __init__(
+        self,
+        doctor: Doctor,
+        *,
+        watched: str | None = None,
+        cards: Callable[[], GpuReading] = read_gpus,
+        theme: str | None = None,
+        ascii_only: bool = False,
+    ) -> None:
+        super().__init__()
+        self.doctor = doctor
+        self.language: Language = doctor.language
+        self.ascii_only = ascii_only
+        self.performer = Performer(self)
+        self.turns = Turns(self)
+        self._watched = watched
+        self._cards = cards
+        self._progress: ProgressView | None = None
+        self._share: float | None = None
+        for one in themes.THEMES:
+            self.register_theme(one)
+        self.theme = theme or themes.first_theme()
+
+    def compose(self) -> ComposeResult:
+        """Status, chat beside the panels, prompt, keys."""
+        language, plain = self.language, self.ascii_only
+        yield StatusLine(str(self.doctor.folder), ascii_only=plain)
+        with Horizontal(id="body"):
+            yield ChatColumn(language, ascii_only=plain)
+            with Vertical(id="side"):
+                yield CasePanel(language, ascii_only=plain)
+                yield GpuPanel(language, ascii_only=plain)
+        yield CompletionList(language, ascii_only=plain)
+        yield Static("", id="attached", markup=False)
+        yield Prompt(language)
+        yield KeyLine(language, ascii_only=plain)
+
+    def on_mount(self) -> None:
+        """Draw first; everything that takes time starts after the first frame."""
+        self.screen.set_class(self.ascii_only, "-ascii")
+        self.prompt.focus()
+        self.status.state = say(self.language, "tui.opening")
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.turns.submit(say(self.language, "tui.opening"), self.doctor.open)
+        self._read_cards()
+        self.set_interval(0.2, self._tick)
+        if self._watched:
+            self.follow_log(self._watched)
+
+    # -- what workers post ------------------------------------------------------------------------------------------
+
+    async def on_answered(self, event: Answered) -> None:
+        """Blocks of a turn, the case, and what the dialogue asks to have done."""
+        await self._end_progress()
+        turn = event.turn
+        await self.chat.add(turn.blocks, from_top=True)
+        if turn.case is not None:
+            self.query_one(CasePanel).show(turn.case)
+        self._rest()
+        for effect in turn.effects:
+            self._carry_out(effect)
+
+    async def on_failed(self, event: Failed) -> None:
+        """One line of what went wrong; a stopped work says so."""
+        await self._end_progress()
+        told = event.sentence or say(self.language, "tui.stopped")
+        await self.chat.add([Told(told, "bad" if event.sentence else "dim")])
+        self._rest()
+
+    def _rest(self) -> None:
+        self.turns.finished()
+        if not self.turns.busy:
+            status = self.status
+            status.busy, status.state = False, say(self.language, "tui.ready")
+
+    def on_progressed(self, event: Progressed) -> None:
+        """How far the work is."""
+        self._share = event.share
+
+    async def _tick(self) -> None:
+        work = self.turns.now
+        if work is None:
+            return
+        seconds = time.monotonic() - self.turns.started
+        status = self.status
+        status.busy, status.state = True, work.told
+        if seconds < _PATIENCE:
+            return
+        progress = Progress(work.told, self._share, int(seconds))
+        if self._progress is None:
+            await self.chat.add([progress])
+            self._progress = cast("ProgressView", self.chat.views[-1])
+        elif self._progress.block != progress:
+            self._progress.show(progress)
+
+    async def _end_progress(self) -> None:
+        self._share = None
+        if self._progress is not None:
+            await self._progress.remove()
+            self._progress = None
+
+    def _read_cards(self) -> None:
+        self.run_worker(self._ask_cards, thread=True, exclusive=True, group="gpu", exit_on_error=False)
+
+    def _ask_cards(self) -> None:
+        try:
+            reading = self._cards()
+        except Exception as error:
+            reading = GpuReading(problem=str(error) or type(error).__name__)
+        self.post_message(GpuRead(reading))
+
+    def on_gpu_read(self, event: GpuRead) -> None:
+        """The cards' next moment; without cards it is asked rarely."""
+        self.query_one(GpuPanel).show(event.reading)
+        self.set_timer(_GPU_SECONDS if event.reading.gpus else _GPU_SECONDS_WITHOUT, self._read_cards)
+
+    def follow_log(self, path: str) -> None:
+        """Follow a log from now on."""
+        from oomdoc.tui.follow import Follower, follow
+
+        follower = Follower(path, self.language)
+
+        def run() -> None:
+            worker = get_current_worker()
+            follow(follower, self.post_message, lambda: worker.is_cancelled)
+
+        self.remark("tui.watching", path=path)
+        self.run_worker(run, thread=True, exclusive=True, group="follow", exit_on_error=False)
+
+    def on_followed(self, event: Followed) -> None:
+        """Growth goes to the status line; trouble is said; a crash is examined."""
+        if event.kind == "crash":
+            self.remark("tui.watch_crash", "bad", path=event.path)
+            self.bell()
+            self.read_more((event.path,))
+        elif event.kind == "trouble":
+            self.run_worker(self.chat.add([Told(event.told, "warn")]))
+            self.bell()
+        elif event.kind == "grown" and not self.turns.busy:
+            from oomdoc.facts.units import size
+
+            told = say(self.language, "tui.watch_grown", path=event.path, size=size(int(event.told)))
+            self.status.state = told
+
+    # -- what the person does ----------------------------------------------------------------------------------------
+
+    def on_prompt_said(self, event: Prompt.Said) -> None:
+        """A slash command of ours is performed; everything else is said to the doctor."""
+        known = slash_of(event.text)
+        if known is not None:
+            self.perform(known[0].name, known[1])
+        else:
+            self.say_to_doctor(event.text)
+
+    def say_to_doctor(self, text: str, shown: str | None = None) -> None:
+        """One utterance; shown at once, answered when its turn comes."""
+        self.run_worker(self.chat.add([Said.of(shown or text)]))
+        self.turns.submit(say(self.language, "tui.thinking"), lambda _: self.doctor.say(text))
+
+    def on_question_view_chosen(self, event: QuestionView.Chosen) -> None:
+        """A choice is an answer."""
+        self.prompt.focus()
+        self.say_to_doctor(event.answer)
+
+    def action_choose(self, number: int) -> None:
+        """Answer the newest question by a key."""
+        if question := self.chat.question:
+            question.choose(number)
+
+    def action_perform(self, name: str) -> None:
+        """A key of the registry."""
+        if len(self.screen_stack) == 1 or action(name).area == "view" or name == "chat.stop":
+            self.perform(name)
+
+    def perform(self, name: str, argument: str = "") -> None:
+        """Do an action of the registry."""
+        self.performer.perform(name, argument)
+
+    def on_key_line_pressed(self, event: KeyLine.Pressed) -> None:
+        """A click on the key line."""
+        self.perform(event.name)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Completions follow what is typed."""
+        if event.input is self.prompt:
+            self.prompt.completing = self.query_one(CompletionList).offer(event.value)
+
+    def on_prompt_completed(self, event: Prompt.Completed) -> None:
+        """Keys of the completion list."""
+        entries = self.query_one(CompletionList)
+        if event.key in {"up", "down"}:
+            entries.move(-1 if event.key == "up" else 1)
+            return
+        chosen = entries.chosen
+        self.prompt.completing = entries.offer("")
+        if event.key == "escape" or chosen is None:
+            return
+        if event.key == "enter" and not chosen.argument:
+            self.prompt.value = ""
+            self.perform(chosen.name)
+        else:
+            self.fill_prompt(f"/{chosen.slash} ")
+
+    def on_prompt_attached(self, event: Prompt.Attached) -> None:
+        """What waits to be said is shown above the prompt."""
+        mark = self.query_one("#attached", Static)
+        mark.update(Content(event.told))
+        mark.display = bool(event.told)
+
+    def on_case_panel_correct(self, event: CasePanel.Correct) -> None:
+        """The prompt is filled with the correction; its value is typed over."""
+        from oomdoc.facts.units import show_fact
+
+        self.fill_prompt(f"/correct {event.fact.name} {show_fact(event.fact)}")
+
+    def on_case_panel_jump(self, event: CasePanel.Jump) -> None:
+        """The line a fact was read from."""
+        source = event.fact.source
+        if source.file and source.line and Path(source.file).is_file():
+            self.open_log(Path(source.file), source.line)
+        else:
+            self.tell("tui.no_line")
+
+    def _carry_out(self, effect: Any) -> None:
+        """What the dialogue asked for."""
+        from oomdoc.tui.effects import carry_out
+
+        carry_out(self, effect)

@@ -1,0 +1,105 @@
+"""The dialogue as the app's workers call it: one thread at a time, turns in, turns out; never a widget."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oomdoc.messages import Language
+from oomdoc.tui.news import Turn
+
+if TYPE_CHECKING:
+    from oomdoc.chat.session import Dialogue
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Doctor:
+    """Holds the dialogue; made before the first frame, so it imports nothing until `open`."""
+
+    language: Language
+    folder: Path
+    files: tuple[str, ...] = ()
+    configs: tuple[str, ...] = ()
+    resume: bool = False
+    journalled: bool = True
+    dialogue: "Dialogue | None" = field(default=None, repr=False)
+
+    def open(self, progress: Progress | None = None) -> Turn:
+        """Look around, read what is there, and greet. Raises InputError where a named file cannot be read."""
+        from oomdoc.chat.folder import look_around
+        from oomdoc.chat.session import Dialogue
+
+        found = look_around(self.folder) if not (self.files or self.configs) else None
+        logs = [*self.files, *(self._shown(path) for path in found.logs)] if found else list(self.files)
+        settings = [self._shown(path) for path in (*found.configs, *found.scripts)] if found else list(self.configs)
+        case = self.read(logs, settings, progress) if logs or settings else None
+        journal = self._journal()
+        self.dialogue = Dialogue(case, language=self.language, journal=journal, folder=self.folder)
+        try:
+            drawn = self.dialogue.open()
+        except NotImplementedError:
+            from oomdoc.engine.diagnosis import diagnose_case
+            from oomdoc.report.compose import compose
+
+            diagnosis = diagnose_case(case)  # type: ignore[arg-type]
+            return Turn(compose(diagnosis, self.language), diagnosis.case, (*logs, *settings))
+        return Turn(tuple(drawn), self.dialogue.case, (*logs, *settings))
+
+    def say(self, text: str) -> Turn:
+        """One utterance."""
+        assert self.dialogue is not None
+        return self._turn(self.dialogue.say(text))
+
+    def set_fact(self, name: str, value: object) -> Turn:
+        """A fact edited in the panel."""
+        assert self.dialogue is not None
+        return self._turn(self.dialogue.set_fact(name, value))
+
+    def take(self, paths: Sequence[str], progress: Progress | None = None) -> Turn:
+        """Read files and add them to the case."""
+        assert self.dialogue is not None
+        from oomdoc.ingest.errors import InputError
+
+        logs = [path for path in paths if not _is_setting(path)]
+        settings = [path for path in paths if _is_setting(path)]
+        if not paths:
+            raise InputError("name a file")
+        return self._turn(self.dialogue.take(self.read(logs, settings, progress), ", ".join(paths)))
+
+    def done(self, effect: Any, outcome: Any) -> Turn:
+        """How a request of the dialogue ended."""
+        assert self.dialogue is not None
+        return self._turn(self.dialogue.done(effect, outcome))
+
+    @staticmethod
+    def read(logs: Sequence[str], settings: Sequence[str], progress: Progress | None) -> Any:
+        """The case of files."""
+        from oomdoc.ingest.read import read_inputs
+
+        return read_inputs(logs, configs=settings, progress=progress)
+
+    def _turn(self, reply: Any) -> Turn:
+        assert self.dialogue is not None
+        return Turn(tuple(reply.blocks), self.dialogue.case, effects=tuple(reply.effects))
+
+    def _journal(self) -> Any:
+        if not self.journalled:
+            return None
+        from oomdoc.chat.journal import Journal
+
+        journal = Journal(folder=self.folder, language=self.language)
+        if self.resume:
+            journal.resume()
+        return journal
+
+    def _shown(self, path: Path) -> str:
+        try:
+            return str(path.relative_to(Path.cwd()))
+        except ValueError:
+            return str(path)
+
+
+def _is_setting(path: str) -> bool:
+    return Path(path).suffix.lower() in {".yaml", ".yml", ".toml", ".json", ".sh", ".py", ".slurm", ".sbatch"}

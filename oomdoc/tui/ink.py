@@ -1,0 +1,104 @@
+"""Lines of text with roles instead of colours; blocks are drawn as these, and only `content` knows Textual."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from textual.content import Content
+
+from oomdoc.report.blocks import Place
+from oomdoc.report.layout import clip, width, wrap
+from oomdoc.report.mask import mask
+
+Span: TypeAlias = tuple[str, str]
+Line: TypeAlias = tuple[Span, ...]
+
+# Roles are themed, never raw colours; every one of them also differs in weight or stands beside a word.
+ROLES: Final = {
+    "": "",
+    "dim": "$text-muted",
+    "bold": "bold",
+    "head": "bold $accent",
+    "bad": "bold $text-error",
+    "good": "bold $text-success",
+    "warn": "bold $text-warning",
+    "key": "bold $accent",
+    "quote": "$text-muted",
+    "bar-allocated": "$error",
+    "bar-slack": "$warning",
+    "bar-others": "$secondary",
+    "bar-outside": "$primary",
+    "bar-free": "$text-disabled",
+    "found": "reverse",
+}
+
+_PICTURES: Final = {code: chr(0x2400 + code) for code in range(32) if code not in {9, 10}} | {9: "    ", 127: "␡"}
+_HIDDEN: Final = dict.fromkeys(
+    (*range(0x80, 0xA0), *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A), 0xFEFF)
+)
+_VISIBLE: Final = {**_PICTURES, **dict.fromkeys(_HIDDEN, "\ufffd")}
+
+
+def visible(text: str) -> str:
+    """The text with everything a terminal would act on turned into a picture of it; masked as in every report."""
+    return mask(text.replace("\r\n", "\n").translate(_VISIBLE))
+
+
+def one_line(text: str) -> str:
+    """The visible text on one line."""
+    return " ".join(visible(text.replace("\r", "\n")).split())
+
+
+def prose(text: str, columns: int, first: str = "", role: str = "", first_role: str | None = None) -> Iterator[Line]:
+    """A paragraph wrapped to the columns; `first` leads its first line and indents the rest."""
+    lead = width(first)
+    for number, line in enumerate(wrap(visible(text), max(columns, lead + 8), first)):
+        if number == 0 and first_role is not None:
+            yield ((line[: len(first)], first_role), (line[len(first) :], role))
+        else:
+            yield ((line, role),)
+
+
+def quoted(place: Place, columns: int, indent: str = "") -> Iterator[Line]:
+    """Where something stands, and the line itself."""
+    where = f"{place.file or ''}:{place.line}" if place.line is not None else (place.file or "")
+    if where:
+        yield ((f"{indent}--> ", "dim"), (clip(one_line(where), max(columns - len(indent) - 4, 4)), "key"))
+    if place.quote:
+        yield ((f"{indent}  │ ", "dim"), (clip(one_line(place.quote), max(columns - len(indent) - 4, 4)), "quote"))
+
+
+def plain(lines: Iterable[Line]) -> str:
+    """The lines without roles."""
+    return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
+
+
+def content(lines: Sequence[Line], ascii_only: bool = False, needle: str = "") -> Content:
+    """The lines as Textual content; `needle` is shown reversed wherever it stands."""
+    parts: list[str | tuple[str, str]] = []
+    for number, line in enumerate(lines):
+        if number:
+            parts.append("\n")
+        for text, role in line:
+            shown = to_ascii(text) if ascii_only else text
+            parts.append((shown, ROLES[role]) if role else shown)
+    drawn = Content.assemble(*parts)
+    if needle:
+        lowered, start = drawn.plain.lower(), 0
+        while (at := lowered.find(needle.lower(), start)) >= 0:
+            start = at + len(needle)
+            drawn = drawn.stylize(ROLES["found"], at, start)
+    return drawn
+
+
+_ASCII: Final = str.maketrans(
+    {
+        "█": "#", "▓": "=", "▒": "+", "░": "-", "·": ".", "│": "|", "─": "-", "•": "*", "…": "~", "▸": ">", "▾": "v",
+        "●": "*", "○": "o", "✓": "+", "✗": "x", "→": ">", "—": "-", "“": '"', "”": '"', "‘": "'", "’": "'", "×": "x",
+        "▁": "_", "▂": "_", "▃": "-", "▄": "-", "▅": "=", "▆": "=", "▇": "#", "❯": ">",
+    }
+)  # fmt: skip
+
+
+def to_ascii(text: str) -> str:
+    """Glyphs as their ASCII stand-ins; other characters stay, the terminal's encoding decides about them."""
+    return text.translate(_ASCII)

@@ -1,0 +1,59 @@
+"""What workers post to the app; values only, the threads that make them never touch a widget."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from textual.message import Message
+
+from oomdoc.facts.case import Case
+from oomdoc.ingest.gpu import GpuReading
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One answer of the doctor: blocks in order, and the case as it stands after them."""
+
+    blocks: tuple[Any, ...]
+    case: Case | None = None
+    took: tuple[str, ...] = ()
+    effects: tuple[Any, ...] = ()
+
+
+class Answered(Message):
+    """The doctor has an answer."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self.turn = turn
+
+
+class Failed(Message):
+    """Work ended without an answer; `sentence` says why in one line."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__()
+        self.sentence = sentence
+
+
+class Progressed(Message):
+    """Work goes on; `share` from 0 to 1, None where it cannot be told."""
+
+    def __init__(self, what: str, share: float | None) -> None:
+        super().__init__()
+        self.what, self.share = what, share
+
+
+class GpuRead(Message):
+    """The cards, one moment."""
+
+    def __init__(self, reading: GpuReading) -> None:
+        super().__init__()
+        self.reading = reading
+
+
+class Followed(Message):
+    """A followed log has news; `kind` is grown, trouble, crash or end."""
+
+    def __init__(self, kind: str, path: str, told: str = "") -> None:
+        super().__init__()
+        self.kind, self.path, self.told = kind, path, told
