@@ -56,7 +56,9 @@ def config(layers: int) -> dict[str, Any]:
 
 
 def memtracker(python: str, job: dict[str, Any]) -> dict[str, Any]:
-    done = subprocess.run([python, "-c", CHILD, json.dumps(job)], capture_output=True, text=True, check=False, timeout=900)
+    done = subprocess.run(
+        [python, "-c", CHILD, json.dumps(job)], capture_output=True, text=True, check=False, timeout=900
+    )
     if done.returncode:
         raise SystemExit(f"MemTracker failed: {done.stderr.strip().splitlines()[-1]}")
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -96,7 +98,9 @@ def main() -> int:
     print(f"{'':12} {'peak bytes':>18} {'GiB':>8} {'seconds':>8} {'RSS GiB':>8}")
     print(f"{'dry run':12} {peak:18,} {peak / GIB:8.3f} {ours:8.2f} {found.answer['rss_bytes'] / GIB:8.2f}")
     print(f"{'MemTracker':12} {theirs['peak']:18,} {theirs['peak'] / GIB:8.3f} {took:8.2f} {theirs['rss'] / GIB:8.2f}")
-    print(f"difference {100 * (peak / theirs['peak'] - 1):+.3f} %, {took / ours:.1f} times faster (whole processes, imports included)")
+    print(
+        f"difference {100 * (peak / theirs['peak'] - 1):+.3f} %, {took / ours:.1f} times faster (whole processes, imports included)"
+    )
     return 0
 
 

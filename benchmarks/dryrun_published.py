@@ -75,7 +75,9 @@ def main() -> int:
     both: dict[str, list[list[float]]] = defaultdict(lambda: [[], []])
     refused = 0
     print(f"{'row':10} {'measured':>9} {'dry run':>9} {'closed':>9}  facts")
-    for row, given, dry in zip(rows, facts, answers(((each, None) for each in facts), python=arguments.python), strict=True):
+    for row, given, dry in zip(
+        rows, facts, answers(((each, None) for each in facts), python=arguments.python), strict=True
+    ):
         measured = float(row["measured_gib"])
         seen = score.told(row, dry["memory"] or {})
         if seen is None:
@@ -83,7 +85,9 @@ def main() -> int:
             print(f"{row['id']:10} {measured:9.2f} {'-':>9} {'':>9}  {dry['error']}", flush=True)
             continue
         known = score.told(row, closed_form(given)["memory"] or {})
-        print(f"{row['id']:10} {measured:9.2f} {seen:9.2f} {known or 0:9.2f}  {row['model']} {row['method']}", flush=True)
+        print(
+            f"{row['id']:10} {measured:9.2f} {seen:9.2f} {known or 0:9.2f}  {row['model']} {row['method']}", flush=True
+        )
         both[row["source"]][0].append(seen / measured - 1)
         if known:
             both[row["source"]][1].append(known / measured - 1)

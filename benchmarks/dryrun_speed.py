@@ -34,7 +34,9 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=3)
     arguments = parser.parse_args()
     late = 0
-    print(f"{'case':28} {'best s':>7} {'worst s':>8} {'target':>7} {'RSS GiB':>8} {'peak GiB':>9} {'parameters':>16} {'catalog':>8} {'operators':>10}")
+    print(
+        f"{'case':28} {'best s':>7} {'worst s':>8} {'target':>7} {'RSS GiB':>8} {'peak GiB':>9} {'parameters':>16} {'catalog':>8} {'operators':>10}"
+    )
     for name, facts, target in CASES:
         seconds = []
         for _ in range(arguments.repeat):

@@ -1,4 +1,4 @@
-"""Measure the matrix on this machine's GPU and record it; compare the dry run and the closed form with what was recorded.
+"""Measure the matrix on this machine's GPU and record it; compare dry run and closed form with what was recorded.
 
     python benchmarks/ground_truth/record.py measure --python ENV [--out FILE] [--only WORD] [--device N] [--timeout S]
     python benchmarks/ground_truth/record.py compare --python ENV [--recorded FILE]
@@ -21,7 +21,7 @@ from matrix import rows
 
 from oomdoc.memory.predict import predict
 from oomdoc.probe.dryrun import dry_run
-from oomdoc.probe.gpu_probe import Refused, cards, probe
+from oomdoc.probe.gpu_probe import RefusedError, cards, probe
 from oomdoc.probe.host import WorkerError
 from oomdoc.probe.plan import PlanError
 
@@ -57,10 +57,21 @@ def measure(chosen: list[tuple[str, dict[str, Any]]], arguments: argparse.Namesp
         record: dict[str, Any] = {"name": name, "facts": facts}
         try:
             found = probe(facts, python=arguments.python, device=arguments.device, timeout=arguments.timeout, yes=True)
-        except (Refused, WorkerError, PlanError) as error:
+        except (RefusedError, WorkerError, PlanError) as error:
             record["error"] = str(error)
         else:
-            keep = ("phases", "allocated_bytes", "reserved_bytes", "device_bytes", "parameters", "oom", "notes", "versions", "gpu", "seconds")
+            keep = (
+                "phases",
+                "allocated_bytes",
+                "reserved_bytes",
+                "device_bytes",
+                "parameters",
+                "oom",
+                "notes",
+                "versions",
+                "gpu",
+                "seconds",
+            )
             record |= {key: found.answer.get(key) for key in keep}
         with arguments.recorded.open("a", encoding="utf-8") as out:
             out.write(json.dumps(record) + "\n")
@@ -69,11 +80,20 @@ def measure(chosen: list[tuple[str, dict[str, Any]]], arguments: argparse.Namesp
 
 
 def compare(facts: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> int:
-    recorded = [line for line in read(arguments.recorded) if line["name"] in facts and not line.get("error") and not line.get("oom")]
+    recorded = [
+        line
+        for line in read(arguments.recorded)
+        if line["name"] in facts and not line.get("error") and not line.get("oom")
+    ]
     if not recorded:
         print("no recorded figures to compare with", file=sys.stderr)
         return 2
-    errors: dict[str, list[float]] = {"dry run allocated": [], "dry run reserved": [], "closed form allocated": [], "closed form reserved": []}
+    errors: dict[str, list[float]] = {
+        "dry run allocated": [],
+        "dry run reserved": [],
+        "closed form allocated": [],
+        "closed form reserved": [],
+    }
     print(f"{'configuration':48} {'measured':>9} {'dry run':>9} {'closed':>9}")
     for line in recorded:
         given = {**facts[line["name"]], "hardware.gpu_name": line["gpu"]["name"]}
@@ -82,10 +102,15 @@ def compare(facts: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> 
         for label, profile in (("dry run", dry), ("closed form", closed)):
             errors[f"{label} allocated"].append(profile.allocated_bytes / line["allocated_bytes"] - 1)
             errors[f"{label} reserved"].append(profile.reserved_bytes / line["reserved_bytes"] - 1)
-        print(f"{line['name']:48} {line['allocated_bytes'] / GIB:9.3f} {dry.allocated_bytes / GIB:9.3f} {closed.allocated_bytes / GIB:9.3f}", flush=True)
+        print(
+            f"{line['name']:48} {line['allocated_bytes'] / GIB:9.3f} {dry.allocated_bytes / GIB:9.3f} {closed.allocated_bytes / GIB:9.3f}",
+            flush=True,
+        )
     for label, found in errors.items():
         sizes = sorted(abs(error) for error in found)
-        print(f"{label:24} median {100 * statistics.median(sizes):5.2f} %  95th {100 * sizes[int(0.95 * (len(sizes) - 1))]:5.2f} %  n {len(sizes)}")
+        print(
+            f"{label:24} median {100 * statistics.median(sizes):5.2f} %  95th {100 * sizes[int(0.95 * (len(sizes) - 1))]:5.2f} %  n {len(sizes)}"
+        )
     return 0
 
 

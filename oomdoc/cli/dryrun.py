@@ -29,7 +29,7 @@ def run_options(command: Any) -> Any:
     """The options that describe a run and the interpreter it uses."""
     for option in reversed((
         click.option("--model", help="A model's name or path (Qwen2.5-7B-Instruct, /models/x)."),
-        click.option("--config", type=click.Path(), help="A config.json, or the folder that holds it; it beats the catalog."),
+        click.option("--config", type=click.Path(), help="A config.json, or the folder of one; it beats the catalog."),
         click.option("--facts", "source", metavar="FILE|-", help="A JSON object of facts, or JSON Lines of them."),
         click.option("--method", type=click.Choice(["full", "lora", "qlora", "dora", "freeze", "inference", "load"])),
         click.option("--batch", type=click.IntRange(1), help="Samples per device."),
@@ -51,10 +51,10 @@ def run_options(command: Any) -> Any:
         click.option("--gpu-memory", type=float, metavar="GIB", help="Memory of the card."),
         click.option("--framework", help="ms-swift, llama-factory, hf-trainer, ..."),
         click.option("--framework-version"),
-        click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Any other fact by its canonical name."),
-        click.option("--python", metavar="PATH", help="Interpreter or environment of the training; else VIRTUAL_ENV, CONDA_PREFIX."),
+        click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="Any other canonical fact."),
+        click.option("--python", metavar="PATH", help="The training environment; else VIRTUAL_ENV, CONDA_PREFIX."),
         click.option("--trust-remote-code", is_flag=True, help="Run the model code that lies beside its config.json."),
-        click.option("--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds for one run."),
+        click.option("--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run."),
         click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True),
         click.option("--json", "kind", flag_value="json", help="Short for --format json."),
         click.option("--lang", type=click.Choice(["en", "zh"])),
@@ -75,7 +75,7 @@ def command(**options: Any) -> int:
 
     Exit status: 0 done (1 where the card is known and it does not fit), 2 usage, or it cannot be run.
 
-    Example: oomdoc dryrun --model Qwen2.5-VL-7B-Instruct --method lora --image 1288x1288 --gpu "RTX 4090" --python .venv
+    Example: oomdoc dryrun --model Qwen2.5-VL-7B-Instruct --method lora --image 1288x1288 --gpu "RTX 4090"
     """
     language = preferred(options["lang"])
     if options["source"]:
@@ -146,7 +146,8 @@ def _answer_lines(
 
 def shown(answer: dict[str, Any]) -> dict[str, Any]:
     """What JSON output carries of the worker's answer."""
-    names = ("class", "parameters", "trainable_parameters", "top_tensors", "top_modules", "timeline", "kernels", "notes",
+    names = ("class", "parameters", "trainable_parameters", "top_tensors", "top_modules", "timeline", "kernels",
+             "notes",
              "operators", "seconds", "versions", "rss_bytes", "failure")  # fmt: skip
     return {name: answer[name] for name in names if name in answer}
 

@@ -32,7 +32,7 @@ def command(**options: Any) -> int:
 
     Example: oomdoc probe --model Qwen2.5-7B-Instruct --method lora --max-length 4096 --cap 24
     """
-    from oomdoc.probe.gpu_probe import Refused
+    from oomdoc.probe.gpu_probe import RefusedError
 
     language = preferred(options["lang"])
     facts = facts_of(options)
@@ -42,8 +42,8 @@ def command(**options: Any) -> int:
             raise click.UsageError("a probe takes one object of facts")
         facts = {**records[0][0], **facts}
     try:
-        return _find(facts, options, language) if options["find"] else _one(facts, options, language)
-    except Refused as error:
+        return _find(facts, options) if options["find"] else _one(facts, options, language)
+    except RefusedError as error:
         return _refused(error, options, language)
     except run_errors() as error:
         return refuse(error, language)
@@ -93,7 +93,7 @@ def _one(facts: dict[str, Any], options: dict[str, Any], language: Language) -> 
     return diagnostics.NONE_NAMEABLE if found.oom or found.answer.get("ended") else diagnostics.NAMED
 
 
-def _find(facts: dict[str, Any], options: dict[str, Any], language: Language) -> int:
+def _find(facts: dict[str, Any], options: dict[str, Any]) -> int:
     from oomdoc.memory.predict import predict
     from oomdoc.probe.gpu_probe import cards, choose, largest
     from oomdoc.report.out import write
@@ -134,7 +134,7 @@ def _refused(error: Any, options: dict[str, Any], language: Language) -> int:
     card = error.card
     places = {"python": interpreter(options["python"])}
     if card is not None:
-        places = {"index": card.index, "used": size(card.used_bytes), "free": size(card.free_bytes),
+        places = {"index": card.number, "used": size(card.used_bytes), "free": size(card.free_bytes),
                   "cap": size((options["cap"] or 0) * (1 << 30))}  # fmt: skip
     offered = "dryrun.busy_help" if error.reason == "busy" else "dryrun.no_gpu_help"
     diagnostics.say_error(say(language, f"dryrun.{error.reason}", **places), say(language, offered))

@@ -1,4 +1,7 @@
-"""LoRA through PEFT where it is installed, else layers of the same operators; quantised weights by their packed size."""
+"""LoRA through PEFT where it is installed, else layers of the same operators; packed weights by their size."""
+
+# ruff: noqa: ARG004
+# signatures are those of torch.autograd.Function
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ ALL_LINEAR = ("all-linear", "all", "ALL")
 
 
 def targets(model: Any, plan: dict[str, Any]) -> list[str]:
-    """Full names of the linear layers that LoRA is attached to: as named, else the matrices of this family they mean."""
+    """Full names of the linear layers that LoRA is attached to: as named, else what they mean in this family."""
     lora = plan.get("lora") or {}
     found: list[str] = []
     for wanted in (lora.get("targets"), lora.get("canonical_targets"), None):
@@ -88,7 +91,7 @@ def quantise(model: Any, plan: dict[str, Any]) -> None:
                 parameter.data = parameter.data.to(torch.float32)
 
 
-class Packed(torch.nn.Linear):
+class Packed(torch.nn.Linear):  # type: ignore[misc,unused-ignore]
     """A linear layer whose weight is stored in 8 or fewer bits and unpacked for each product.
 
     bitsandbytes NF4/FP4: 4 bits and one float32 maximum in 64 (with double quantisation one byte in 64 and one float32
@@ -121,7 +124,7 @@ class Packed(torch.nn.Linear):
         return out if self.bias is None else out + self.bias.to(out.dtype)
 
 
-class _Unpack(torch.autograd.Function):
+class _Unpack(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     """Only the packed weight is kept for backward, where it is unpacked again."""
 
     @staticmethod
@@ -137,7 +140,7 @@ class _Unpack(torch.autograd.Function):
         return torch.matmul(grad, unpacked), None, None, None
 
 
-class OwnLora(torch.nn.Module):
+class OwnLora(torch.nn.Module):  # type: ignore[misc,unused-ignore]
     """What peft.tuners.lora.Linear does, for environments without PEFT."""
 
     def __init__(self, base_layer: Any, rank: int, dropout: float, dtype: torch.dtype, device: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from oomdoc.memory.allocator import Allocator, OutOfMemory
@@ -28,13 +28,13 @@ def answer(run: Any) -> dict[str, Any]:
     replayed: Replayed = ledger.replay(allocator, shares)
     phases = []
     for peak in replayed.peaks:
-        live = ledger.live_at(peak.index)
+        live = ledger.live_at(peak.at)
         phases.append({
-            "phase": peak.phase, "moment": peak.label, "event": peak.index, "allocated_bytes": peak.allocated_bytes,
-            "reserved_bytes": replayed.reserved[peak.index], "terms": _terms(live, shares),
+            "phase": peak.phase, "moment": peak.label, "event": peak.at, "allocated_bytes": peak.allocated_bytes,
+            "reserved_bytes": replayed.reserved[peak.at], "terms": _terms(live, shares),
         })  # fmt: skip
     worst = max(replayed.peaks, key=lambda peak: peak.allocated_bytes)
-    live = ledger.live_at(worst.index)
+    live = ledger.live_at(worst.at)
     varied = None
     if plan.get("short"):
         fresh = Allocator(total_bytes=plan.get("card_bytes"), conf=plan.get("alloc_conf") or "")
@@ -45,9 +45,11 @@ def answer(run: Any) -> dict[str, Any]:
     extra = gathered(run, plan.get("parallel") or {})
     return {
         "error": None, **run.figures, "phases": phases, "peak_phase": worst.phase,
-        "allocated_bytes": replayed.peak_allocated_bytes, "reserved_bytes": max(replayed.peak_reserved_bytes, varied or 0),
+        "allocated_bytes": replayed.peak_allocated_bytes,
+        "reserved_bytes": max(replayed.peak_reserved_bytes, varied or 0),
         "reserved_by_varying_bytes": varied,
-        "gathered": extra, "top_tensors": [_tensor(a, shares) for a in live[:TOP]], "top_modules": _modules(live, shares),
+        "gathered": extra, "top_tensors": [_tensor(a, shares) for a in live[:TOP]],
+        "top_modules": _modules(live, shares),
         "timeline": _timeline(run, replayed, shares), "events": len(ledger.events), "operators": run.mode.ops,
         "kernels": run.card.chosen, "retries": replayed.retries, "failure": replayed.failure, "notes": run.notes,
         "trace": _trace(run, shares) if plan.get("trace") else None,
@@ -138,13 +140,13 @@ def frame(allocation: Allocation) -> str:
     if allocation.frame is None:
         return ""
     code, line = allocation.frame
-    parts = code.co_filename.split(os.sep)
+    parts = Path(code.co_filename).parts
     short = "/".join(parts[parts.index("site-packages") + 1 :]) if "site-packages" in parts else code.co_filename
     return f"{short}:{line} in {code.co_name}"
 
 
 def _timeline(run: Any, replayed: Replayed, shares: Shares | None) -> dict[str, Any]:
-    """At most POINTS points, each the highest moment of its stretch with its bytes by component, and where phases begin."""
+    """At most POINTS points, each the highest moment of its stretch by component, and where phases begin."""
     count = len(replayed.allocated)
     stride = max(1, -(-count // POINTS))
     held: Counter = Counter()  # type: ignore[type-arg]
@@ -161,7 +163,7 @@ def _timeline(run: Any, replayed: Replayed, shares: Shares | None) -> dict[str, 
             reserved.append(replayed.reserved[index])
             components.append({name: value for name, value in best.items() if value > 0})
             most = -1
-    marks = [{"at": mark.index // stride, "phase": mark.phase, "label": mark.label} for mark in run.ledger.marks]
+    marks = [{"at": mark.at // stride, "phase": mark.phase, "label": mark.label} for mark in run.ledger.marks]
     return {
         "allocated": allocated,
         "reserved": reserved,

@@ -4,6 +4,9 @@ The CPU's own choice would be another kernel with other buffers, so the function
 Rules: sdp_utils.cpp (choice), flash_attn/flash_api.cpp and mem_eff_attention/kernel_{forward,backward}.h of torch 2.x.
 """
 
+# ruff: noqa: ARG001, ARG004, RUF059
+# signatures are those of torch.autograd.Function and of torch's attention
+
 from __future__ import annotations
 
 import contextlib
@@ -13,7 +16,6 @@ from typing import Any
 
 import torch
 
-Tensor = torch.Tensor
 KERNELS = ("flash", "efficient", "math")
 
 
@@ -28,7 +30,7 @@ class Card:
 
 
 def choose(
-    card: Card, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *, grouped: bool, grad: bool
+    card: Card, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, *, grouped: bool
 ) -> str:
     """The kernel PyTorch takes: flash, else efficient, else math (sdp_utils.cpp, select_sdp_backend)."""
     if query.dim() != 4:
@@ -40,16 +42,17 @@ def choose(
     if grouped and query.shape[1] != key.shape[1]:
         return "math"
     if card.capability >= (5, 0) and not (query.dtype == torch.bfloat16 and card.capability < (8, 0)):
-        if mask is None or not (grad and mask.requires_grad and mask.shape[-2:] == (1, 1)):
-            return "efficient"
+        return "efficient"
     return "math"
 
 
-class _Fused(torch.autograd.Function):
+class _Fused(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     """Output and log-sum-exp are kept beside q, k and v; nothing of the size of the scores exists."""
 
     @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, kernel: str) -> Tensor:
+    def forward(
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, kernel: str
+    ) -> torch.Tensor:
         batch, heads, length, _ = query.shape
         width = value.shape[-1]
         if kernel == "flash" and width % 8:  # the kernel reads heads in steps of eight: padded copies are kept
@@ -64,7 +67,7 @@ class _Fused(torch.autograd.Function):
         return out[..., :width]
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
         query, key, value, out = ctx.saved_tensors[:4]
         batch, heads, length, width = query.shape
         if ctx.kernel == "flash":
@@ -85,16 +88,18 @@ class _Fused(torch.autograd.Function):
                   for part in grads], None, None)  # fmt: skip
 
 
-def _padded(part: Tensor) -> Tensor:
+def _padded(part: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.pad(part, [0, -part.shape[-1] % 8])
 
 
-def _like(part: Tensor) -> Tensor:
+def _like(part: torch.Tensor) -> torch.Tensor:
     batch, heads, length, width = part.shape
     return part.new_empty((batch, length, heads, width)).transpose(1, 2)
 
 
-def _composed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout: float, causal: bool) -> Tensor:
+def _composed(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None, dropout: float, causal: bool
+) -> torch.Tensor:
     """_scaled_dot_product_attention_math: half inputs are multiplied in float32 (attention.cpp, 2.5 and later)."""
     kind = query.dtype
     if kind in (torch.float16, torch.bfloat16):
@@ -119,20 +124,19 @@ def _composed(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dr
 
 
 def attend(card: Card) -> Any:
-    """A replacement for torch.nn.functional.scaled_dot_product_attention that accounts for it as `card` would run it."""
+    """torch.nn.functional.scaled_dot_product_attention, accounted for as `card` would run it."""
 
     def scaled_dot_product_attention(
-        query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-        is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False, **_: Any,
-    ) -> Tensor:  # fmt: skip
+        query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attn_mask: torch.Tensor | None = None,
+        dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None, enable_gqa: bool = False, **_: Any,
+    ) -> torch.Tensor:  # fmt: skip
         if card.ignore_mask:
             attn_mask = None
         if card.autocast is not None and torch.is_autocast_enabled("cpu"):
             query, key, value = (part.to(card.autocast) for part in (query, key, value))
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(card.autocast)
-        grad = torch.is_grad_enabled() and (query.requires_grad or key.requires_grad or value.requires_grad)
-        kernel = choose(card, query, key, value, attn_mask, grouped=enable_gqa, grad=grad)
+        kernel = choose(card, query, key, value, attn_mask, grouped=enable_gqa)
         card.chosen[kernel] = card.chosen.get(kernel, 0) + 1
         if kernel == "math" and enable_gqa and query.shape[-3] != key.shape[-3]:
             repeats = query.shape[-3] // key.shape[-3]
@@ -142,7 +146,7 @@ def attend(card: Card) -> Any:
         mask = attn_mask
         if mask is not None and mask.dtype == torch.bool:  # converted to an additive one, then expanded as a view
             mask = torch.empty(mask.shape, dtype=query.dtype, device=query.device)
-        out: Tensor = _Fused.apply(query, key, value, mask, kernel)
+        out: torch.Tensor = _Fused.apply(query, key, value, mask, kernel)
         return out
 
     return scaled_dot_product_attention

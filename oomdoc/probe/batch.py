@@ -4,10 +4,14 @@ How many placeholder tokens an image takes follows the family's rule; where that
 and the batch is made again with its figure (`with_image_tokens`).
 """
 
+# ruff: noqa: ARG001, SLF001
+# the families' makers share one signature and the batch's own helpers
+
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -115,7 +119,7 @@ class Batch:
         patch = getattr(vision, "patch_size", 14)
         patch = patch[0] if isinstance(patch, (list, tuple)) else int(patch)
         tiles = int(self.plan.get("tiles") or 0)
-        maker = _FAMILIES.get(kind, _fixed)
+        maker: Callable[..., tuple[dict[str, Any], int]] = _FAMILIES.get(kind, _fixed)
         return maker(self, images, side, patch, tiles, height, width)
 
     def _native(self, vision: Any, images: int, height: int, width: int) -> tuple[dict[str, Any], int]:

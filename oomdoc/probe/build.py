@@ -3,6 +3,9 @@
 Needs torch 2.1+, transformers 4.40+; Python 3.9+. Everything is built on the meta device, so nothing takes memory.
 """
 
+# ruff: noqa: SLF001, B905, ARG005
+# transformers' way from a config to a model is private; Python 3.9 has no strict=
+
 from __future__ import annotations
 
 import contextlib
@@ -20,7 +23,7 @@ _AUTO = (  # sequence-to-sequence before causal: Whisper and BART have both
 )  # fmt: skip
 
 
-class CannotBuild(RuntimeError):
+class CannotBuildError(RuntimeError):
     """The configuration does not make a model in this environment; the message is one line."""
 
 
@@ -28,14 +31,14 @@ def dtype_of(name: str | None) -> torch.dtype:
     """float16, bfloat16 or float32 by name."""
     found = getattr(torch, str(name or "float32").replace("torch.", ""), None)
     if not isinstance(found, torch.dtype):
-        raise CannotBuild(f"{name} is not a dtype of torch")
+        raise CannotBuildError(f"{name} is not a dtype of torch")
     return found
 
 
 def build(plan: dict[str, Any], device: str = "meta") -> Any:
     """The model of `plan["config"]` on a device, in `plan["dtype"]`, ready to train; its weights are not initialised.
 
-    Raises CannotBuild with one line where the environment's transformers refuses it.
+    Raises CannotBuildError with one line where the environment's transformers refuses it.
     """
     config, remote = _config(plan)
     attention = plan.get("attention") or "sdpa"
@@ -61,17 +64,19 @@ def _config(plan: dict[str, Any]) -> tuple[Any, Any]:
         config = AutoConfig.from_pretrained(plan["path"], trust_remote_code=True, local_files_only=True)
         return config, plan["path"]
     if not kind:
-        raise CannotBuild("config.json has no model_type")
+        raise CannotBuildError("config.json has no model_type")
     try:
         config = AutoConfig.for_model(kind, **content)
     except (ValueError, KeyError) as error:
         if content.get("auto_map"):
-            raise CannotBuild(
+            raise CannotBuildError(
                 f"model_type {kind} is remote code, which runs only with --trust-remote-code and a local copy"
             ) from None
-        raise CannotBuild(f"transformers does not know model_type {kind}: {_line(error)}") from None
+        raise CannotBuildError(f"transformers does not know model_type {kind}: {_line(error)}") from None
     except Exception as error:
-        raise CannotBuild(f"config.json of {kind} does not build: {type(error).__name__}: {_line(error)}") from None
+        raise CannotBuildError(
+            f"config.json of {kind} does not build: {type(error).__name__}: {_line(error)}"
+        ) from None
     return config, remote
 
 
@@ -85,12 +90,12 @@ def _instantiate(config: Any, remote: Any, attention: str, dtype: torch.dtype) -
                 refusals.append(_line(error))
                 continue
             except Exception as error:
-                raise CannotBuild(
+                raise CannotBuildError(
                     f"{getattr(chosen, '__name__', chosen)} does not build: {type(error).__name__}: {_line(error)}"
                 ) from error
             model.oomdoc_attention = wanted
             return model
-    raise CannotBuild(refusals[0] if refusals else f"no model class for {type(config).__name__}")
+    raise CannotBuildError(refusals[0] if refusals else f"no model class for {type(config).__name__}")
 
 
 def _classes(config: Any, remote: Any) -> Iterator[Any]:
@@ -122,7 +127,7 @@ def _from_config(chosen: Any, config: Any, attention: str, dtype: torch.dtype) -
         except TypeError as error:
             if keyword not in str(error):
                 raise
-    raise CannotBuild(f"{chosen.__name__} takes no dtype")
+    raise CannotBuildError(f"{chosen.__name__} takes no dtype")
 
 
 @contextlib.contextmanager
@@ -134,7 +139,7 @@ def _uninitialised() -> Iterator[None]:
     )  # fmt: skip
     before = [layer.reset_parameters for layer in layers]
     for layer in layers:
-        layer.reset_parameters = lambda self: None  # type: ignore[method-assign]
+        layer.reset_parameters = lambda self: None  # type: ignore[method-assign,unused-ignore]
     try:
         with contextlib.ExitStack() as stack:
             for place in ("transformers.initialization", "transformers.modeling_utils"):
@@ -145,7 +150,7 @@ def _uninitialised() -> Iterator[None]:
             yield
     finally:
         for layer, method in zip(layers, before):
-            layer.reset_parameters = method  # type: ignore[method-assign]
+            layer.reset_parameters = method  # type: ignore[method-assign,unused-ignore]
 
 
 def within(name: str, parts: tuple[str, ...]) -> bool:

@@ -52,7 +52,8 @@ def text_config(model: Architecture, kind: str) -> dict[str, Any]:
         "model_type": kind, "hidden_size": model.hidden, "intermediate_size": model.intermediate,
         "num_hidden_layers": model.layers, "num_attention_heads": model.heads, "num_key_value_heads": model.kv_heads,
         "head_dim": model.head_dim, "vocab_size": model.vocab, "tie_word_embeddings": model.tied,
-        "max_position_embeddings": max(model.max_positions, 2048), "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
+        "max_position_embeddings": max(model.max_positions, 2048), "pad_token_id": 0,
+        "bos_token_id": 1, "eos_token_id": 2,
     }  # fmt: skip
     if "q" in model.shape.bias and kind in ("llama", "glm"):
         config["attention_bias"] = True
@@ -116,14 +117,16 @@ def _t5(model: Architecture) -> dict[str, Any]:
     gated = model.shape.mlp == "gated" and "flan" in model.name
     return {"model_type": "t5", "d_model": model.hidden, "d_ff": model.intermediate, "num_layers": model.layers // 2,
             "num_decoder_layers": model.layers // 2, "num_heads": model.heads, "d_kv": model.head_dim,
-            "vocab_size": model.vocab, "tie_word_embeddings": model.tied, "decoder_start_token_id": 0, "pad_token_id": 0,
+            "vocab_size": model.vocab, "tie_word_embeddings": model.tied, "decoder_start_token_id": 0,
+            "pad_token_id": 0,
             "feed_forward_proj": "gated-gelu" if gated else "relu"}  # fmt: skip
 
 
 def _whisper(model: Architecture) -> dict[str, Any]:
     turbo = "turbo" in model.name
     half = 32 if turbo else model.layers // 2
-    return {"model_type": "whisper", "d_model": model.hidden, "encoder_layers": half, "decoder_layers": model.layers - half,
+    return {"model_type": "whisper", "d_model": model.hidden, "encoder_layers": half,
+            "decoder_layers": model.layers - half,
             "encoder_attention_heads": model.heads, "decoder_attention_heads": model.heads, "vocab_size": model.vocab,
             "encoder_ffn_dim": model.intermediate, "decoder_ffn_dim": model.intermediate,
             "num_mel_bins": 128 if "v3" in model.name else 80}  # fmt: skip
@@ -161,7 +164,8 @@ def _qwen_vl(model: Architecture) -> dict[str, Any]:
     vision = model.vision
     assert vision is not None
     base: dict[str, Any] = {
-        "depth": vision.layers, "num_heads": vision.heads, "patch_size": vision.patch, "spatial_merge_size": vision.merge,
+        "depth": vision.layers, "num_heads": vision.heads, "patch_size": vision.patch,
+        "spatial_merge_size": vision.merge,
         "temporal_patch_size": 2, "intermediate_size": vision.intermediate, "in_channels": 3, "in_chans": 3,
     }  # fmt: skip
     if model.model_type == "qwen2_vl":
@@ -181,7 +185,8 @@ def _qwen_vl(model: Architecture) -> dict[str, Any]:
     text["rope_scaling"] = {"type": "mrope", "rope_type": "default", "mrope_section": section}
     if model.model_type.startswith("glm"):
         base |= {"attention_bias": False, "intermediate_size": model.intermediate}  # there the width of the merger
-    return {"model_type": model.model_type, "text_config": text, "vision_config": base, "tie_word_embeddings": model.tied,
+    return {"model_type": model.model_type, "text_config": text, "vision_config": base,
+            "tie_word_embeddings": model.tied,
             "image_token_id": model.vocab - 10, "video_token_id": model.vocab - 9,
             "vision_start_token_id": model.vocab - 12, "vision_end_token_id": model.vocab - 11}  # fmt: skip
 
@@ -197,7 +202,8 @@ def _plain_vision(model: Architecture, kind: str) -> dict[str, Any]:
 def language_kind(model: Architecture) -> str:
     """The model_type of the language model inside a vision-language one, from its family's words and head norms."""
     name = model.name.lower()
-    for word, kind in (("qwen3", "qwen3"), ("qwen", "qwen2"), ("mistral", "mistral"), ("gemma-2", "gemma2"), ("paligemma2", "gemma2"),
+    for word, kind in (("qwen3", "qwen3"), ("qwen", "qwen2"), ("mistral", "mistral"),
+                       ("gemma-2", "gemma2"), ("paligemma2", "gemma2"),
                        ("paligemma", "gemma"), ("onevision", "qwen2"), ("gemma", "gemma")):  # fmt: skip
         if word in name:
             return kind
@@ -210,7 +216,8 @@ def _llava(model: Architecture) -> dict[str, Any]:
     tower = "siglip_vision_model" if model.model_type == "llava_onevision" else "clip_vision_model"
     config: dict[str, Any] = {
         "model_type": model.model_type, "text_config": text_config(model, language_kind(model)),
-        "vision_config": _plain_vision(model, tower), "image_token_index": model.vocab - 1, "image_token_id": model.vocab - 1,
+        "vision_config": _plain_vision(model, tower), "image_token_index": model.vocab - 1,
+        "image_token_id": model.vocab - 1,
         "tie_word_embeddings": model.tied, "image_seq_length": 576, "projector_hidden_act": "gelu",
     }  # fmt: skip
     if tower.startswith("siglip"):
@@ -262,7 +269,8 @@ def _mllama(model: Architecture) -> dict[str, Any]:
 def _mistral3(model: Architecture) -> dict[str, Any]:
     vision = _plain_vision(model, "pixtral") | {"image_size": 1540, "head_dim": 64}
     return {"model_type": "mistral3", "text_config": text_config(model, "mistral"), "vision_config": vision,
-            "image_token_index": 10, "image_token_id": 10, "spatial_merge_size": 2, "tie_word_embeddings": model.tied}  # fmt: skip
+            "image_token_index": 10, "image_token_id": 10, "spatial_merge_size": 2,
+            "tie_word_embeddings": model.tied}  # fmt: skip
 
 
 _WITH_VISION: dict[str, Callable[[Architecture], dict[str, Any]]] = {
@@ -275,7 +283,8 @@ _WITH_VISION: dict[str, Callable[[Architecture], dict[str, Any]]] = {
 def gemma3_config(model: Architecture) -> dict[str, Any]:
     """Gemma 3 with its SigLIP tower, whose sizes do not vary (896 pixels, 256 tokens an image)."""
     text = text_config(model, "gemma3_text")
-    tower = {"model_type": "siglip_vision_model", "hidden_size": 1152, "num_hidden_layers": 27, "num_attention_heads": 16,
+    tower = {"model_type": "siglip_vision_model", "hidden_size": 1152, "num_hidden_layers": 27,
+             "num_attention_heads": 16,
              "intermediate_size": 4304, "patch_size": 14, "image_size": 896, "vision_use_head": False}  # fmt: skip
     return {"model_type": "gemma3", "text_config": text, "vision_config": tower, "mm_tokens_per_image": 256,
             "image_token_index": model.vocab - 1, "image_token_id": model.vocab - 1}  # fmt: skip

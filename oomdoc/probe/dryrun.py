@@ -23,7 +23,8 @@ class DryRun(NamedTuple):
 
 
 def dry_run(
-    facts: Mapping[str, Any], config: Mapping[str, Any] | None = None, *, python: str | None = None, timeout: float = 600.0,
+    facts: Mapping[str, Any], config: Mapping[str, Any] | None = None, *, python: str | None = None,
+    timeout: float = 600.0,
     progress: Progress | None = None, trust_remote_code: bool = False, trace: bool = False,
 ) -> DryRun:  # fmt: skip
     """One run on fake tensors in the training environment's interpreter; no GPU, no weights, no network.
@@ -39,7 +40,7 @@ def dry_run(
 
 
 def profile_of(plan: Plan, answer: Mapping[str, Any]) -> MemoryProfile:
-    """The worker's answer as a MemoryProfile: tensors as it saw them, the CUDA context and others by the platform's rules."""
+    """The worker's answer as a MemoryProfile; the CUDA context and what lies beside it by the platform's rules."""
     settings = plan.settings
     added = {cast(Component, name): int(value) for name, value in (answer.get("gathered") or {}).items()}
     extra = sum(added.values())

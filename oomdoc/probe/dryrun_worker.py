@@ -46,16 +46,16 @@ def _answer(plan: dict[str, Any], out: TextIO) -> dict[str, Any]:
     except Exception as error:
         return {"error": "environment", "message": f"{type(error).__name__}: {_line(error)}"}
     from oomdoc.probe.answer import answer
-    from oomdoc.probe.build import CannotBuild
-    from oomdoc.probe.fake import NoFakeKernel
+    from oomdoc.probe.build import CannotBuildError
+    from oomdoc.probe.fake import NoFakeKernelError
     from oomdoc.probe.steps import Run
 
     run = Run(plan, progress)
     try:
         run.execute()
-    except CannotBuild as error:
+    except CannotBuildError as error:
         return {"error": "build", "message": str(error)}
-    except NoFakeKernel as error:
+    except NoFakeKernelError as error:
         return {"error": "operator", "operator": error.op, "message": str(error), "where": _where(error)}
     except Exception as error:
         return {"error": "run", "message": f"{type(error).__name__}: {_line(error)}", "where": _where(error)}

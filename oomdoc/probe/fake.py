@@ -4,6 +4,9 @@ So shapes that depend on token ids, image grids or masks come out right, and no 
 an operator makes is entered in the ledger, and struck out when its last reference goes. Needs torch 2.1+, Python 3.9+.
 """
 
+# ruff: noqa: ARG001, ARG002, SLF001
+# torch's dispatcher has private names only; its handlers share one signature
+
 from __future__ import annotations
 
 import sys
@@ -31,7 +34,7 @@ _META = torch.device("meta")
 _BLAS = {aten.mm.default, aten.addmm.default, aten.bmm.default, aten.baddbmm.default, aten.mv.default}
 
 
-class NoFakeKernel(RuntimeError):
+class NoFakeKernelError(RuntimeError):
     """An operator that cannot run without data; `op` names it."""
 
     def __init__(self, op: str, reason: str) -> None:
@@ -39,7 +42,7 @@ class NoFakeKernel(RuntimeError):
         super().__init__(f"the operator {op} cannot run without data: {reason}")
 
 
-class FakeStep(TorchDispatchMode):
+class FakeStep(TorchDispatchMode):  # type: ignore[misc,unused-ignore]
     """The dispatch mode of a dry run. `vocab` marks the tensors that are logits."""
 
     def __init__(self, ledger: Ledger, vocab: int = 0, hopper: bool = False) -> None:
@@ -56,7 +59,7 @@ class FakeStep(TorchDispatchMode):
         self.tracking = True
         self.ops = 0
 
-    def adopt(self, tensor: Tensor, component: str, name: str = "") -> int:
+    def adopt(self, tensor: torch.Tensor, component: str, name: str = "") -> int:
         """Enter a tensor that exists already, such as a parameter; returns its id."""
         storage = tensor.untyped_storage()
         number = self.known.get(storage._cdata)
@@ -68,7 +71,7 @@ class FakeStep(TorchDispatchMode):
         allocation.name = name or allocation.name
         return number
 
-    def number_of(self, tensor: Tensor) -> int:
+    def number_of(self, tensor: torch.Tensor) -> int:
         """The id under which a tensor's storage is entered, 0 if it is not."""
         return self.known.get(tensor.untyped_storage()._cdata, 0)
 
@@ -88,7 +91,7 @@ class FakeStep(TorchDispatchMode):
                         self._track(item, func)
         return out
 
-    def _track(self, tensor: Tensor, func: Any) -> None:
+    def _track(self, tensor: torch.Tensor, func: Any) -> None:
         storage = tensor.untyped_storage()
         if storage._cdata in self.known:
             return
@@ -120,7 +123,7 @@ class FakeStep(TorchDispatchMode):
         if number is not None:
             self.ledger.died(number)
 
-    def _describe(self, number: int, tensor: Tensor) -> None:
+    def _describe(self, number: int, tensor: torch.Tensor) -> None:
         allocation = self.ledger.allocations[number]
         allocation.shape = tuple(tensor.shape)
         allocation.dtype = str(tensor.dtype).replace("torch.", "")
@@ -135,7 +138,7 @@ class FakeStep(TorchDispatchMode):
 
 
 # set afterwards: a method of that name in the class body would be wrapped, and the wrapper imports dynamo (2 s)
-FakeStep.__torch_dispatch__ = FakeStep._dispatch  # type: ignore[method-assign]
+FakeStep.__torch_dispatch__ = FakeStep._dispatch  # type: ignore[method-assign,unused-ignore]
 
 
 def run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -155,7 +158,7 @@ def run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     try:
         out = func(*args, **kwargs)
     except NotImplementedError as error:
-        raise NoFakeKernel(str(func), _first_line(error)) from error
+        raise NoFakeKernelError(str(func), _first_line(error)) from error
     return _concrete(func, args, out)
 
 
@@ -207,17 +210,16 @@ def _make(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     shadow = func(*args, **{**kwargs, "device": _META})
     if not isinstance(shadow, Tensor) or _too_large(shadow):
         return shadow
-    if shadow.is_floating_point() or shadow.is_complex():
-        if wanted != "cpu":
-            return shadow
+    if wanted != "cpu" and (shadow.is_floating_point() or shadow.is_complex()):
+        return shadow
     if "pin_memory" in kwargs:
         kwargs = {**kwargs, "pin_memory": None}
     return func(*args, **{**kwargs, "device": torch.device("cpu")})
 
 
-def _too_large(tensor: Tensor) -> bool:
+def _too_large(tensor: torch.Tensor) -> bool:
     limit = REAL_FLOATS if tensor.is_floating_point() or tensor.is_complex() else REAL_INTEGERS
-    return tensor.numel() > limit
+    return bool(tensor.numel() > limit)
 
 
 _DEVICES: dict[Any, bool] = {}
@@ -278,13 +280,13 @@ def _concrete(func: Any, args: Any, out: Any) -> Any:
     return out
 
 
-def _small_enough(out: Tensor, func: Any, args: Any) -> bool:
+def _small_enough(out: torch.Tensor, func: Any, args: Any) -> bool:
     if not out.is_meta or out.is_complex() or _traits(func):
         return False
-    return out.numel() <= (1 << 24 if out.dtype != torch.bool else 1 << 16)
+    return bool(out.numel() <= (1 << 24 if out.dtype != torch.bool else 1 << 16))
 
 
-def _values(func: Any, args: Any, out: Tensor) -> Tensor:
+def _values(func: Any, args: Any, out: torch.Tensor) -> torch.Tensor:
     if func in _RANKED and out.dtype == torch.int64:
         source = args[0]
         dim = args[2] if func is aten.topk.default and len(args) > 2 else -1
@@ -304,13 +306,13 @@ def _first_line(error: BaseException) -> str:
 
 def _caller() -> Any:
     """The innermost frame outside torch and this package, as (code, line); None inside the backward engine."""
-    frame = sys._getframe(3)
+    frame: Any = sys._getframe(3)
     for _ in range(40):
         if frame is None:
             return None
         if not frame.f_code.co_filename.startswith(_SKIP):
             return (frame.f_code, frame.f_lineno)
-        frame = frame.f_back  # type: ignore[assignment]
+        frame = frame.f_back
     return None
 
 

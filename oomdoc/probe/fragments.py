@@ -4,9 +4,10 @@ Two steps of one model at two lengths make the same requests, each linear in the
 quadratic). So a step of any length in between is known without running it. Standard library only, Python 3.9+.
 """
 
-from __future__ import annotations
+# ruff: noqa: B905
+# Python 3.9 has no strict=
 
-from typing import Optional
+from __future__ import annotations
 
 from oomdoc.memory.allocator import Allocator
 from oomdoc.probe.ledger import Ledger, Shares
@@ -16,7 +17,7 @@ LENGTHS = (0.62, 0.24, 0.85, 0.47, 1.0, 0.71, 0.33, 0.94, 0.56, 0.18, 0.80, 0.42
 EVENTS = 600_000
 
 
-def reserved_by_varying(ledger: Ledger, short: float, allocator: Allocator, shares: Optional[Shares]) -> Optional[int]:
+def reserved_by_varying(ledger: Ledger, short: float, allocator: Allocator, shares: Shares | None) -> int | None:
     """Peak of reserved bytes after many steps of varying length, None where the two steps do not correspond.
 
     The ledger ends with a step at `short` times the length and one at the whole length; `allocator` is new.
@@ -49,7 +50,7 @@ def _starts(ledger: Ledger) -> list[int]:
     for mark in ledger.marks:
         if mark.phase == "forward" and mark.label.split(",")[0] not in labels:
             labels.add(mark.label.split(",")[0])
-            found.append(mark.index)
+            found.append(mark.at)
     return found
 
 
@@ -60,18 +61,16 @@ def _left(events: list[int]) -> list[int]:
 
 
 def _end(ledger: Ledger) -> int:
-    after = [mark.index for mark in ledger.marks if mark.phase in ("eval", "generate")]
+    after = [mark.at for mark in ledger.marks if mark.phase in ("eval", "generate")]
     return min(after, default=len(ledger.events))
 
 
-def _size(ledger: Ledger, event: int, shares: Optional[Shares]) -> int:
+def _size(ledger: Ledger, event: int, shares: Shares | None) -> int:
     allocation = ledger.allocations[abs(event)]
     return allocation.nbytes if shares is None else shares.of(allocation)
 
 
-def _pair(
-    ledger: Ledger, less: list[int], more: list[int], shares: Optional[Shares]
-) -> Optional[list[tuple[int, int, int]]]:
+def _pair(ledger: Ledger, less: list[int], more: list[int], shares: Shares | None) -> list[tuple[int, int, int]] | None:
     """(event of the longer step, bytes in the shorter, bytes in the longer); deaths have no bytes. None if unlike."""
     tail = more[len(less) :]  # after the last step the optimizer's state dies
     if len(less) > len(more) or any(event > 0 for event in tail):

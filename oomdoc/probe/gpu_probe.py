@@ -1,5 +1,8 @@
 """`probe`: one step for real on a GPU, in a child of the training interpreter that is capped and cleaned up."""
 
+# ruff: noqa: S603
+# nvidia-smi is found on the person's path
+
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -16,7 +19,7 @@ _QUIET = 256 * MIB  # what a driver or a desktop holds on an idle card
 class Card(NamedTuple):
     """One GPU as nvidia-smi shows it now; bytes."""
 
-    index: int
+    number: int
     name: str
     total_bytes: int
     used_bytes: int
@@ -27,7 +30,7 @@ class Card(NamedTuple):
         return self.total_bytes - self.used_bytes
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The probe was not started: `reason` is no_gpu, busy or too_large; `card` is the one it would have used."""
 
     def __init__(self, reason: str, card: Card | None = None) -> None:
@@ -72,34 +75,35 @@ def _nvidia_smi() -> str:
 
 
 def choose(found: list[Card], device: int | None, cap_bytes: int | None, *, yes: bool) -> Card:
-    """The card to probe on: the one asked for, else the freest. Raises Refused where a neighbour could be disturbed."""
-    wanted = [card for card in found if device is None or card.index == device]
+    """The card to probe on: the one asked for, else the freest. Raises RefusedError."""
+    wanted = [card for card in found if device is None or card.number == device]
     if not wanted:
-        raise Refused("no_gpu")
+        raise RefusedError("no_gpu")
     card = max(wanted, key=lambda each: each.free_bytes)
     if cap_bytes and cap_bytes > card.free_bytes:
-        raise Refused("too_large", card)
+        raise RefusedError("too_large", card)
     if card.used_bytes > _QUIET and not yes:
-        raise Refused("busy", card)
+        raise RefusedError("busy", card)
     return card
 
 
 def probe(
-    facts: Mapping[str, Any], config: Mapping[str, Any] | None = None, *, python: str | None = None, device: int | None = None,
+    facts: Mapping[str, Any], config: Mapping[str, Any] | None = None, *, python: str | None = None,
+    device: int | None = None,
     cap_bytes: int | None = None, timeout: float = 600.0, yes: bool = False, progress: Progress | None = None,
     trust_remote_code: bool = False, snapshot: str | None = None, found: list[Card] | None = None,
 ) -> Probe:  # fmt: skip
     """Run the step of these facts on a GPU. `cap_bytes` lets a large card play a small one.
 
-    Running out of memory, a hang and a death are results. Raises Refused, PlanError, ArchitectureError, SettingsError,
-    or WorkerError where the environment or the model does not let it run.
+    Running out of memory, a hang and a death are results. Raises RefusedError, PlanError, ArchitectureError,
+    SettingsError, or WorkerError where the environment or the model does not let it run.
     """
     plan = plan_of(facts, config)
     card = choose(cards() if found is None else found, device, cap_bytes, yes=yes)
     cap = min(cap_bytes or card.free_bytes, card.free_bytes)
     job = {**plan.job, "device": "cuda", "cap_bytes": cap, "used_before_bytes": card.used_bytes, "steps": 3,
            "trust_remote_code": trust_remote_code, "snapshot": snapshot}  # fmt: skip
-    environment = {"CUDA_VISIBLE_DEVICES": str(card.index)}
+    environment = {"CUDA_VISIBLE_DEVICES": str(card.number)}
     if plan.job["alloc_conf"]:
         environment |= {"PYTORCH_CUDA_ALLOC_CONF": plan.job["alloc_conf"], "PYTORCH_ALLOC_CONF": plan.job["alloc_conf"]}
     with Worker(python, "probe_worker", environment) as worker:
@@ -107,7 +111,7 @@ def probe(
             answer = worker.ask(job, timeout, progress)
         except WorkerError as error:
             if error.kind == "no_gpu":
-                raise Refused("no_gpu") from None
+                raise RefusedError("no_gpu") from None
             if error.kind not in ("died", "time"):
                 raise
             answer = ended(error)
@@ -121,7 +125,7 @@ def ended(error: WorkerError) -> dict[str, Any]:
 
 
 def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryProfile:
-    """Measured figures as a MemoryProfile: phases have one term each, since a device does not say whose bytes they are."""
+    """Measured figures as a MemoryProfile: one term a phase, since a device does not say whose bytes they are."""
     best: dict[str, dict[str, Any]] = {}
     for each in answer["phases"]:
         if each["phase"] not in best or each["allocated_bytes"] > best[each["phase"]]["allocated_bytes"]:
@@ -129,7 +133,8 @@ def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryP
     phases = tuple(
         PhaseProfile(
             phase=cast(Phase, name), allocated_bytes=each["allocated_bytes"], moment=each["moment"],
-            terms=(Term(component="activations", name="measured", bytes=each["allocated_bytes"], formula="max_memory_allocated"),),
+            terms=(Term(component="activations", name="measured", bytes=each["allocated_bytes"],
+                        formula="max_memory_allocated"),),
         )
         for name, each in best.items()
     )  # fmt: skip

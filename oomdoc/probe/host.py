@@ -1,5 +1,8 @@
 """Our side of a worker: which interpreter, its process group, time limit, progress, and errors as one line."""
 
+# ruff: noqa: S603
+# the interpreter is the person's own
+
 import json
 import os
 import selectors
@@ -11,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 Progress = Callable[[str, float], None]
 
@@ -74,7 +77,7 @@ class Worker:
         except OSError as error:
             raise WorkerError("environment", f"{self.python} cannot be started: {error.strerror}") from None
 
-    def __enter__(self) -> "Worker":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,6 +3,9 @@
 Knows nothing of torch; Python 3.9+, the standard library and the allocator only.
 """
 
+# ruff: noqa: B905, RUF007
+# Python 3.9 has neither strict= nor pairwise
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -41,9 +44,9 @@ class Allocation:
 
 
 class Mark(NamedTuple):
-    """From event `index` on, the run is in `phase`; `label` is the step in words."""
+    """From event `at` on, the run is in `phase`; `label` is the step in words."""
 
-    index: int
+    at: int
     phase: str
     label: str
 
@@ -53,7 +56,7 @@ class Peak(NamedTuple):
 
     phase: str
     label: str
-    index: int
+    at: int
     allocated_bytes: int
 
 
@@ -145,12 +148,12 @@ class Ledger:
         best: dict[str, Peak] = {}
         bounds = [*self.marks, Mark(len(allocated), "", "")]
         for mark, after in zip(bounds, bounds[1:]):
-            if after.index <= mark.index:
+            if after.at <= mark.at:
                 continue
-            part = allocated[mark.index : after.index]
+            part = allocated[mark.at : after.at]
             most = max(part)
             if mark.phase not in best or most > best[mark.phase].allocated_bytes:
-                best[mark.phase] = Peak(mark.phase, mark.label, mark.index + part.index(most), most)
+                best[mark.phase] = Peak(mark.phase, mark.label, mark.at + part.index(most), most)
         return list(best.values())
 
 

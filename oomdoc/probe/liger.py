@@ -4,6 +4,9 @@ RMSNorm keeps its input and one float a row, SwiGLU its two inputs; both write g
 (liger_kernel/ops/rms_norm.py, swiglu.py).
 """
 
+# ruff: noqa: ARG004
+# signatures are those of torch.autograd.Function
+
 from __future__ import annotations
 
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 import torch
 
 
-class _Norm(torch.autograd.Function):
+class _Norm(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     @staticmethod
     def forward(ctx: Any, x: Any, weight: Any) -> Any:
         ctx.save_for_backward(x, weight, x.new_empty(x.shape[:-1], dtype=torch.float32))
@@ -23,14 +26,14 @@ class _Norm(torch.autograd.Function):
         return grad, torch.empty_like(weight) if weight.requires_grad else None
 
 
-class _Gate(torch.autograd.Function):
+class _Gate(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     @staticmethod
     def forward(ctx: Any, gate: Any, up: Any) -> Any:
         ctx.save_for_backward(gate, up)
         return torch.empty_like(gate)
 
     @staticmethod
-    def backward(ctx: Any, grad: Any) -> Any:  # noqa: ARG004 (written over the saved inputs)
+    def backward(ctx: Any, grad: Any) -> Any:
         gate, up = ctx.saved_tensors
         return gate, up
 

@@ -3,6 +3,9 @@
 Names are the recipes of knowledge/memory/losses.yaml. Needs torch 2.1+, Python 3.9+.
 """
 
+# ruff: noqa: B905, ARG001, ARG004
+# Python 3.9 has no strict=; signatures are those of torch and transformers
+
 from __future__ import annotations
 
 from typing import Any
@@ -71,7 +74,7 @@ def _eighths(logits: Any, labels: Any, vocab_size: int, **_: Any) -> Any:
     return torch.stack(parts).mean()
 
 
-class _FusedLoss(torch.autograd.Function):
+class _FusedLoss(torch.autograd.Function):  # type: ignore[misc,unused-ignore]
     """Liger's fused linear cross entropy: logits of one chunk at a time, gradients made in forward.
 
     liger_kernel/ops/fused_linear_cross_entropy.py: chunks of the next power of two of rows / ceil(vocab / hidden); the
@@ -95,12 +98,12 @@ class _FusedLoss(torch.autograd.Function):
         return hidden.new_zeros((), dtype=torch.float32)
 
     @staticmethod
-    def backward(ctx: Any, grad: Any) -> Any:  # noqa: ARG004 (the gradients were made in forward)
+    def backward(ctx: Any, grad: Any) -> Any:
         saved = ctx.saved_tensors
         return saved[0], saved[1] if len(saved) > 1 else None
 
 
-class Fused(torch.nn.Module):
+class Fused(torch.nn.Module):  # type: ignore[misc,unused-ignore]
     """Stands in the place of the output layer while the model trains: returns a scalar that becomes the loss."""
 
     def __init__(self, head: Any) -> None:
@@ -122,7 +125,9 @@ class Fused(torch.nn.Module):
 
 def fuse(model: Any, notes: list[str]) -> None:
     """Play Liger's (or unsloth's, or cut) cross entropy: no logits of the whole batch."""
-    name = next((each for each in ("lm_head", "embed_out") if isinstance(getattr(model, each, None), torch.nn.Linear)), None)
+    name = next(
+        (each for each in ("lm_head", "embed_out") if isinstance(getattr(model, each, None), torch.nn.Linear)), None
+    )
     if name is None or not hasattr(model, "loss_function"):
         notes.append("a fused loss could not be played on this model: its loss is counted unfused")
         return

@@ -14,17 +14,19 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 _LOW = {
-    "linear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d", "conv3d",
+    "linear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "addmm", "baddbmm", "einsum", "conv1d", "conv2d",
+    "conv3d",
     "conv_transpose1d", "conv_transpose2d", "scaled_dot_product_attention", "multi_head_attention_forward", "prelu",
 }  # fmt: skip
 _HIGH = {
     "layer_norm", "group_norm", "softmax", "log_softmax", "softmin", "nll_loss", "cross_entropy", "mse_loss", "l1_loss",
-    "smooth_l1_loss", "binary_cross_entropy_with_logits", "cosine_similarity", "norm", "cumsum", "cumprod", "prod", "sum",
+    "smooth_l1_loss", "binary_cross_entropy_with_logits", "cosine_similarity", "norm", "cumsum", "cumprod", "prod",
+    "sum",
     "exp", "log", "pow", "__pow__", "__rpow__", "rsqrt", "reciprocal", "kl_div", "softplus", "cdist", "rms_norm",
 }  # fmt: skip
 
 
-class MixedPrecision(TorchFunctionMode):
+class MixedPrecision(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
     """Casts around functions while autocast is on; weight casts are cached until `forget` is called."""
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -91,8 +93,8 @@ def meta_autocast_is_cpu() -> Iterator[None]:
     def carried(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
         original(self, "cpu" if device_type in ("meta", "cuda") else device_type, *args, **kwargs)
 
-    torch.amp.autocast_mode.autocast.__init__ = carried  # type: ignore[method-assign]
+    torch.amp.autocast_mode.autocast.__init__ = carried  # type: ignore[method-assign,unused-ignore]
     try:
         yield
     finally:
-        torch.amp.autocast_mode.autocast.__init__ = original  # type: ignore[method-assign]
+        torch.amp.autocast_mode.autocast.__init__ = original  # type: ignore[method-assign,unused-ignore]

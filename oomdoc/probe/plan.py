@@ -1,4 +1,4 @@
-"""What the worker is to do, from canonical facts: the same reading of them as the closed form's, plus the real config."""
+"""What the worker is to do, from canonical facts: read as the closed form reads them, plus the real config."""
 
 import json
 from collections.abc import Mapping
@@ -138,7 +138,8 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "optimizer": settings.optimizer,
         "attention": settings.attention,
         "batch": settings.samples, "tokens": limit,
-        "images": count, "height": images.height or None, "width": images.width or None, "frames": images.frames or None,
+        "images": count, "height": images.height or None, "width": images.width or None,
+        "frames": images.frames or None,
         "tiles": images.tiles or (model.vision.max_tiles if model.vision and images.height == 0 else 0) or None,
         "max_pixels": images.max_pixels or (model.vision.max_pixels if model.vision else 0) or None,
         "min_pixels": model.vision.min_pixels if model.vision else None,
@@ -163,7 +164,8 @@ def _lora(settings: Settings, half: str, model: Architecture, config: Mapping[st
     lora = settings.lora
     native = shapes().get(str(config.get("model_type") or ""), Shape()).names
     canonical = sorted({native.get(letter, f"{letter}_proj") for letter in targeted(model, lora.targets)})
-    return {"rank": lora.rank, "targets": list(lora.targets) or None, "canonical_targets": canonical, "dropout": lora.dropout,
+    return {"rank": lora.rank, "targets": list(lora.targets) or None, "canonical_targets": canonical,
+            "dropout": lora.dropout,
             "modules_to_save": list(lora.saved_modules), "dtype": _dtype(settings.adapter, half),
             "reaches_vision": lora.reaches_vision}  # fmt: skip
 

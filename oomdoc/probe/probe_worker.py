@@ -1,7 +1,10 @@
-"""The probe in the training interpreter: one plan in as a JSON line, progress and one answer out; then the process ends.
+"""The probe in the training interpreter: one plan in as a JSON line, progress and one answer out, then the end.
 
 Its GPU memory, its process group and its files go with it. Needs Python 3.9+, torch 2.1+ and what the run itself uses.
 """
+
+# ruff: noqa: SLF001
+# torch's memory snapshot is private
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def probe(plan: dict[str, Any], out: TextIO) -> dict[str, Any]:
     device = str(plan.get("device") or "cuda")
     if device.startswith("cuda") and not torch.cuda.is_available():
         return {"error": "no_gpu", "message": "torch sees no CUDA device"}
-    from oomdoc.probe.build import CannotBuild
+    from oomdoc.probe.build import CannotBuildError
     from oomdoc.probe.real_steps import RealRun
 
     answer: dict[str, Any] = {"error": None, "oom": None}
@@ -49,7 +52,7 @@ def probe(plan: dict[str, Any], out: TextIO) -> dict[str, Any]:
     try:
         answer["used_before_bytes"] = _limit(torch, plan, device)
         run.execute()
-    except CannotBuild as error:
+    except CannotBuildError as error:
         return {"error": "build", "message": str(error)}
     except Exception as error:
         if not _is_memory(torch, error):

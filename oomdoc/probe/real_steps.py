@@ -13,7 +13,7 @@ import torch
 
 from oomdoc.probe import batch as batches
 from oomdoc.probe.adapters import attach
-from oomdoc.probe.build import CannotBuild, build, checkpoint, dtype_of, freeze
+from oomdoc.probe.build import CannotBuildError, build, checkpoint, dtype_of, freeze
 
 Progress = Callable[[str], None]
 
@@ -81,7 +81,7 @@ class RealRun:
         attention = plan.get("attention") or "sdpa"
         if str(attention).startswith("flash"):
             with contextlib.suppress(ImportError):
-                import flash_attn  # type: ignore[import-not-found,unused-ignore]
+                __import__("flash_attn")
 
                 self.figures["attention"] = attention
             if "attention" not in self.figures:
@@ -195,7 +195,7 @@ def _quantised(model: Any, plan: dict[str, Any], device: str) -> Any:
     try:
         import bitsandbytes  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
-        raise CannotBuild("packed weights need bitsandbytes, which this environment does not have") from None
+        raise CannotBuildError("packed weights need bitsandbytes, which this environment does not have") from None
     quant = plan["quant"]
     output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     compute = dtype_of(plan.get("dtype"))
@@ -233,7 +233,7 @@ def make_optimizer(name: str, parameters: list[Any], notes: list[str]) -> Any:
         try:
             import bitsandbytes  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
-            raise CannotBuild(
+            raise CannotBuildError(
                 f"the optimizer {name} needs bitsandbytes, which this environment does not have"
             ) from None
         lion = "lion" in name
@@ -247,7 +247,8 @@ def make_optimizer(name: str, parameters: list[Any], notes: list[str]) -> Any:
         from transformers.optimization import Adafactor
 
         return Adafactor(parameters, lr=1e-5, scale_parameter=False, relative_step=False)
-    kinds: dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD, "adagrad": torch.optim.Adagrad,
+    kinds: dict[str, Any] = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "sgd": torch.optim.SGD,
+                             "adagrad": torch.optim.Adagrad,
                              "rmsprop": torch.optim.RMSprop}  # fmt: skip
     chosen: Any | None = next((kind for prefix, kind in kinds.items() if name.startswith(prefix)), None)
     if chosen is None:

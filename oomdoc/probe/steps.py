@@ -1,5 +1,8 @@
 """The phases of a dry run on fake tensors: load, forward, backward, clip and step (twice), evaluation, generation."""
 
+# ruff: noqa: SLF001, B905
+# torch's autograd engine has private names only; Python 3.9 has no strict=
+
 from __future__ import annotations
 
 import bisect
@@ -41,7 +44,7 @@ class Run:
         self.figures: dict[str, Any] = {}
 
     def execute(self) -> None:
-        """All phases that the plan names; raises CannotBuild, NoFakeKernel, or what the model's own code raises."""
+        """All phases that the plan names; raises CannotBuildError, NoFakeKernelError, or what the model raises."""
         self.progress("building the model")
         self._prepare()
         with contextlib.ExitStack() as stack:
@@ -206,8 +209,7 @@ class Run:
             for key in list(getattr(out, "keys", list)()):  # accelerate's convert_outputs_to_fp32
                 if isinstance(out[key], torch.Tensor) and out[key].is_floating_point() and key != "loss":
                     out[key] = out[key].float()
-        loss = out.loss if getattr(out, "loss", None) is not None else _sum(out)
-        return loss
+        return out.loss if getattr(out, "loss", None) is not None else _sum(out)
 
     @contextlib.contextmanager
     def _no_casts(self) -> Any:
@@ -274,7 +276,7 @@ class Run:
                     self.ledger.allocations[number].component = "kv_cache"
 
     def _lengthen(self, cache: Any, new: int) -> None:
-        """As if `new - 2` tokens had been generated: each layer's keys and values grow by so much, one after another."""
+        """As if `new - 2` tokens had been generated: each layer's keys and values grow by so much, one by one."""
         if new <= 2 or not hasattr(cache, "update"):
             return
         shapes = [(key.shape, value.shape, key.dtype) for key, value in _cached(cache)]

@@ -22,7 +22,7 @@ def timeline_html(answer: Mapping[str, Any], title: str) -> str:
     step = (_WIDTH - _LEFT) / max(1, len(points) - 1)
 
     def y(value: float) -> float:
-        return round(_HEIGHT - _BOTTOM - value / most * (_HEIGHT - _BOTTOM - 10), 1)
+        return float(round(_HEIGHT - _BOTTOM - value / most * (_HEIGHT - _BOTTOM - 10), 1))
 
     names = [name for name in _COLOURS if any(name in point for point in points)]
     base = [0.0] * len(points)
@@ -40,9 +40,11 @@ def timeline_html(answer: Mapping[str, Any], title: str) -> str:
         f'<text x="4" y="{y(most * part / 5) + 4}">{most * part / 5 / (1 << 30):.1f} GiB</text>' for part in range(6)
     )
     marks = "".join(
-        f'<line x1="{_LEFT + mark["at"] * step:.1f}" x2="{_LEFT + mark["at"] * step:.1f}" y1="10" y2="{_HEIGHT - _BOTTOM}" class="m"/>'
-        f'<text class="t" transform="translate({_LEFT + mark["at"] * step + 3:.1f},{_HEIGHT - 4}) rotate(-35)">{html.escape(mark["phase"])}</text>'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="10" y2="{_HEIGHT - _BOTTOM}" class="m"/>'
+        f'<text class="t" transform="translate({x + 3:.1f},{_HEIGHT - 4}) rotate(-35)">'
+        f"{html.escape(mark['phase'])}</text>"
         for mark in timeline["marks"]
+        for x in (_LEFT + mark["at"] * step,)
     )
     legend = "".join(f'<span><i style="background:{_COLOURS[name]}"></i>{name}</span>' for name in names)
     rows = "".join(
@@ -55,7 +57,8 @@ def timeline_html(answer: Mapping[str, Any], title: str) -> str:
         f"<!doctype html><html lang=en><meta charset=utf-8><title>{html.escape(title)}</title><style>"
         "body{font:14px system-ui,sans-serif;margin:2em;max-width:1000px}svg text{font-size:11px;fill:currentColor}"
         ".m{stroke:#8888;stroke-dasharray:3}.t{font-size:10px}span{margin-right:1em}i{display:inline-block;width:.8em;height:.8em;"
-        "margin-right:.3em}td{padding:.1em .8em .1em 0;font-size:12px}@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
+        "margin-right:.3em}td{padding:.1em .8em .1em 0;font-size:12px}"
+        "@media(prefers-color-scheme:dark){body{background:#111;color:#ddd}}"
         f"</style><h1>{html.escape(title)}</h1><p>{legend}<span>&#9473; reserved</span></p>"
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%">{"".join(areas)}'
         f'<polyline fill="none" stroke="currentColor" points="{line}"/>{ticks}{marks}</svg>'
@@ -106,7 +109,8 @@ def _segments(live: Mapping[int, tuple[int, int, list[dict[str, Any]]]]) -> list
             "device": 0, "address": address, "total_size": size, "allocated_size": size, "active_size": size,
             "requested_size": size, "stream": 0, "segment_type": "large" if size > 1 << 20 else "small",
             "segment_pool_id": (0, 0), "is_expandable": False, "frames": frames,
-            "blocks": [{"address": address, "size": size, "requested_size": size, "state": "active_allocated", "frames": frames}],
+            "blocks": [{"address": address, "size": size, "requested_size": size, "state": "active_allocated",
+                        "frames": frames}],
         }
         for address, size, frames in live.values() if size
     ]  # fmt: skip

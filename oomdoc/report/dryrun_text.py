@@ -1,6 +1,7 @@
 """A dry run or probe as text: the profile's own text, a sparkline of the run, who holds the most at the peak."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from oomdoc.facts.units import size
@@ -42,8 +43,10 @@ def dryrun_text(
     versions = answer.get("versions") or {}
     lines.append(
         say(
-            language, "dryrun.done", parameters=f"{answer.get('parameters', 0):,}", operators=f"{answer.get('operators', 0):,}",
-            seconds=answer.get("seconds", 0), torch=versions.get("torch", "?"), transformers=versions.get("transformers", "?"),
+            language, "dryrun.done", parameters=f"{answer.get('parameters', 0):,}",
+            operators=f"{answer.get('operators', 0):,}",
+            seconds=answer.get("seconds", 0), torch=versions.get("torch", "?"),
+            transformers=versions.get("transformers", "?"),
         )
     )  # fmt: skip
     return "\n".join(lines) + "\n"
@@ -54,7 +57,7 @@ def sparkline(values: Sequence[int], width: int, *, glyphs: bool = True) -> str:
     marks = _BLOCKS if glyphs else _ASCII
     width = max(1, min(width, len(values)))
     bounds = [len(values) * place // width for place in range(width + 1)]
-    heights = [max(values[low:high]) for low, high in zip(bounds, bounds[1:], strict=False)]
+    heights = [max(values[low:high]) for low, high in pairwise(bounds)]
     most = max(heights) or 1
     return "".join(marks[min(len(marks) - 1, value * len(marks) // most)] for value in heights)
 

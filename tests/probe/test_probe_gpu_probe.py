@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from oomdoc.cli import probe as cli_probe
 from oomdoc.probe import gpu_probe
-from oomdoc.probe.gpu_probe import Card, Refused, cards, choose, ended, largest, profile_of
+from oomdoc.probe.gpu_probe import Card, RefusedError, cards, choose, ended, largest, profile_of
 from oomdoc.probe.host import Worker, WorkerError
 from oomdoc.probe.plan import plan_of
 
@@ -36,21 +36,21 @@ def has_torch() -> bool:
 def test_cards_are_read_from_nvidia_smi() -> None:
     text = "0, NVIDIA A100-SXM4-80GB, 81920, 12\n1, NVIDIA A100-SXM4-80GB, 81920, 40000\nnot a card\n2, X, [N/A], 3\n"
     found = cards(lambda: text)
-    assert [(card.index, card.free_bytes >> 20) for card in found] == [(0, 81908), (1, 41920)]
+    assert [(card.number, card.free_bytes >> 20) for card in found] == [(0, 81908), (1, 41920)]
     assert cards(lambda: "") == []
 
 
 def test_the_freest_card_is_taken_and_neighbours_are_left_alone() -> None:
     idle, busy = Card(0, "A", 24 * GIB, 0), Card(1, "A", 24 * GIB, 10 * GIB)
     assert choose([busy, idle], None, None, yes=False) == idle
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusedError) as caught:
         choose([busy, idle], 1, None, yes=False)
     assert caught.value.reason == "busy"
     assert choose([busy, idle], 1, None, yes=True) == busy
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusedError) as caught:
         choose([idle], 0, 30 * GIB, yes=True)
     assert caught.value.reason == "too_large"
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(RefusedError) as caught:
         choose([], None, None, yes=True)
     assert caught.value.reason == "no_gpu"
 

@@ -96,7 +96,15 @@ def test_zero_and_fsdp_become_partition_arithmetic() -> None:
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("NVIDIA H100 80GB", (9, 0)), ("A100-80GB", (8, 0)), ("NVIDIA A10", (8, 6)), ("RTX 4090", (8, 9)), ("Tesla T4", (7, 5)), ("V100-32GB", (7, 0)), (None, (8, 0))],
+    [
+        ("NVIDIA H100 80GB", (9, 0)),
+        ("A100-80GB", (8, 0)),
+        ("NVIDIA A10", (8, 6)),
+        ("RTX 4090", (8, 9)),
+        ("Tesla T4", (7, 5)),
+        ("V100-32GB", (7, 0)),
+        (None, (8, 0)),
+    ],
 )
 def test_capability_by_name(name: str | None, expected: tuple[int, int]) -> None:
     assert capability(name) == expected
