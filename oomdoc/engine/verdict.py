@@ -11,6 +11,8 @@ Outcome: TypeAlias = Literal["oom", "not_oom", "unclear"]
 
 # A later kind decides only where no earlier one is there: a message beats an exit code, an exit code beats hearsay.
 _ORDER = ("oom", "wrapper", "told")
+# Signals of native code that went wrong: a process that lacks memory is killed, or sees a bus error.
+_FAULTS = frozenset({"SIGSEGV", "SIGILL", "SIGFPE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +31,10 @@ def judge(case: Case) -> Verdict:
     said = phase if isinstance(phase, str) else "unknown"
     fatal = [event for event in case.events if event.fatal and not event.consequence]
     for kind in _ORDER:
-        of_kind = [event for event in fatal if event.kind == kind]
+        # an exit code that names no memory says only that it failed
+        of_kind = [event for event in fatal if event.kind == kind and event.memory != "none"]
         decisive = next((event for event in of_kind if not event.vague), next(iter(of_kind), None))
-        lookalike = next((event for event in fatal if event.kind == "lookalike"), None)
+        lookalike = next((event for event in fatal if event.kind == "lookalike" or _fault(event)), None)
         if lookalike and (decisive is None or (kind != "oom" and decisive.kind != "wrapper")):
             return Verdict("not_oom", "none", said, lookalike)
         if decisive:
@@ -40,6 +43,10 @@ def judge(case: Case) -> Verdict:
     if late:
         return Verdict("oom", late.memory, said, late)
     return Verdict("unclear", "none", said)
+
+
+def _fault(event: Event) -> bool:
+    return event.kind == "wrapper" and event.figures.get("signal") in _FAULTS
 
 
 def facts_of(verdict: Verdict) -> tuple[Fact, ...]:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 
 from oomdoc.facts.case import Case, Input, Series
 from oomdoc.facts.fact import Fact
-from oomdoc.ingest import events, prose, series, tables, versions
+from oomdoc.ingest import events, hearsay, prose, series, tables, versions
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.encoding import SAMPLE, detect
 from oomdoc.ingest.errors import InputError
@@ -68,7 +68,10 @@ def read_text(text: str | bytes, *, configs: Sequence[str] = (), name: str = "<t
 
 def case_of(read: Sequence[Read], skipped: Iterable[Input] = (), configs: Sequence[str] = ()) -> Case:
     """Facts, events and series of documents that belong to one run, and of the settings in them and in `configs`."""
-    found = events.ordered(one for item in read for one in _ranked(events.sightings(item.document), item.rank))
+    seen = [one for item in read for one in _ranked(events.sightings(item.document), item.rank)]
+    if hearsay.needed(seen):
+        seen += [one for item in read for one in hearsay.sightings(item.document)]
+    found = events.ordered(seen)
     facts = events.facts_of(found)
     memory: list[Series] = []
     for item in read:
@@ -107,24 +110,19 @@ def _distinct(facts: Iterable[Fact]) -> Iterable[Fact]:
 
 def _settings(read: Sequence[Read], configs: Sequence[str], known: Sequence[Fact]) -> tuple[list[Fact], list[Input]]:
     """What commands and configurations say, in the documents and in files of their own."""
-    from oomdoc.ingest.settings import ingest_settings  # imported here: costs 20 ms, and short reports have none
-    from oomdoc.ingest.syntax.detect import parse
+    from oomdoc.ingest.setting_files import open_setting_files  # imported here: costs 20 ms; short reports have none
+    from oomdoc.ingest.settings import ingest_settings
     from oomdoc.ingest.syntax.mixed import find_settings_in_text
 
-    parsed = []
-    entries = []
+    files = open_setting_files(configs)
+    parsed = [file.parsed for file in files]
     texts = {item.document.file: item.document.text for item in read}
-    for config in configs:
-        origin = origins(config)[0]
-        document = _read(origin, None).document
-        parsed.append(parse(document.text, origin.name))
-        texts[origin.name] = document.text
-        entries.append(_entry(document, "config"))
+    texts.update((file.entry.name, file.text) for file in files)
     parsed.extend(find_settings_in_text(item.document.text, item.document.file) for item in read)
     text = "\n".join(item.document.text for item in read)
     found = ingest_settings(parsed, text, known).facts
     lines = {item.document.file: item.document for item in read if item.document.lines}
-    return [_physical(_quoted(fact, texts), lines) for fact in found], entries
+    return [_physical(_quoted(fact, texts), lines) for fact in found], [file.entry for file in files]
 
 
 def _quoted(fact: Fact, texts: Mapping[str, str]) -> Fact:

@@ -1,0 +1,90 @@
+"""That memory ran out, in a person's words alone: read only where no program's own message says it.
+
+The phrases are data (`knowledge/phrases/memory.yaml`); the sentence around a vague one tells which memory is meant.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from typing import Any, Final
+
+from oomdoc.facts import base
+from oomdoc.facts.case import Event, Memory
+from oomdoc.ingest.document import Document
+from oomdoc.ingest.events import Sighting
+from oomdoc.ingest.phases import Judgement
+from oomdoc.ingest.sentences import Prose, human
+
+_FIRM: Final = ("oom", "wrapper", "told", "lookalike")
+_MOST_MATCHES: Final = 12
+_QUOTE: Final = 200
+
+
+def needed(found: list[Sighting]) -> bool:
+    """Whether no message leaves it certain which memory ran out."""
+    return not any(_is_firm(one.event) for one in found)
+
+
+def _is_firm(event: Event) -> bool:
+    if event.kind == "wrapper" and event.memory == "none":  # an exit code says only that it failed
+        return False
+    return event.kind in _FIRM and event.fatal and not event.vague
+
+
+def sightings(document: Document) -> list[Sighting]:
+    """What the prose of a document says, in the order of the text: one statement for each kind of phrase."""
+    prose = human(document)
+    if not prose.text:
+        return []
+    said = sorted(_told(prose), key=lambda statement: statement[0])
+    return [_sighting(document, prose, place, memory, vague=vague) for place, memory, vague in said]
+
+
+@cache
+def _pattern(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.IGNORECASE)
+
+
+def _told(prose: Prose) -> Iterator[tuple[int, Memory, bool]]:
+    knowledge = base.section("phrases")["memory.yaml"]
+    lowered = prose.text.lower()
+    for entry in knowledge["told"]:
+        if not any(word in lowered for word in entry["needs"]):
+            continue
+        place = _place(prose, entry, knowledge["unless"])
+        if place is None:
+            continue
+        memory: Memory = entry["memory"]
+        vague = bool(entry.get("vague", False))
+        sentence = prose.sentence(place, place + 1)
+        if vague and memory == "gpu" and not _pattern(knowledge["gpu_words"]).search(sentence):
+            memory = "host" if _pattern(knowledge["host_words"]).search(sentence) else memory
+        yield place, memory, vague
+
+
+def _place(prose: Prose, entry: dict[str, Any], unless: str) -> int | None:
+    """Where the first statement of an entry stands that its sentence does not take back."""
+    refused = [_pattern(source) for source in (unless, entry.get("unless")) if source]
+    places = [
+        match.start()
+        for source in entry["any"]
+        for match in islice(_pattern(source).finditer(prose.text), _MOST_MATCHES)
+        if not any(pattern.search(prose.sentence(*match.span())) for pattern in refused)
+    ]
+    return min(places, default=None)
+
+
+def _sighting(document: Document, prose: Prose, place: int, memory: Memory, *, vague: bool) -> Sighting:
+    line = document.at(prose.offset_of(place))
+    event = Event(
+        template="told.oom" if vague and memory == "gpu" else f"told.{memory}",
+        kind="told",
+        memory=memory,
+        file=document.file,
+        line=line.number,
+        text=line.text.strip()[:_QUOTE],
+        rank=line.rank,
+        vague=vague,
+    )
+    return Sighting(event, {}, {}, Judgement())
