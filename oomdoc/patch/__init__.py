@@ -1,1 +1,1 @@
-"""The only writer of user files: a plan becomes span edits, applied atomically, undone on request."""
+"""Changes of canonical facts as edits of the person's own files and commands; the only writer of user files."""

@@ -1,0 +1,153 @@
+"""Applying: all or nothing, old or new, refused where something could be lost, and undone on request."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from oomdoc.patch import apply as applying
+from oomdoc.patch.apply import apply, copies, history, undo
+from oomdoc.patch.document import load
+from oomdoc.patch.errors import PatchError
+from oomdoc.patch.plan import plan_edits
+from oomdoc.patch.state import locked
+
+OLD = "swift sft \\\n    --model a/b \\\n    --train_type lora \\\n    --lora_rank 8\n"
+NEW = OLD.replace("rank 8", "rank 4")
+
+
+@pytest.fixture
+def script(tmp_path):
+    path = tmp_path / "train.sh"
+    path.write_text(OLD)
+    path.chmod(0o754)
+    return path
+
+
+def plan_for(path, rank=4):
+    return plan_edits({"lora.rank": rank}, [load(str(path))])
+
+
+def test_a_file_is_replaced_and_restored_with_its_mode(script, tmp_path):
+    done = apply(plan_for(script), folder=tmp_path / "state")
+    assert script.read_text() == NEW
+    assert script.stat().st_mode & 0o777 == 0o754
+    assert [entry["state"] for entry in history(tmp_path / "state")] == ["done"]
+    assert undo(folder=tmp_path / "state").id == done.id
+    assert script.read_text() == OLD
+    assert script.stat().st_mode & 0o777 == 0o754
+    with pytest.raises(PatchError, match="nothing to undo"):
+        undo(folder=tmp_path / "state")
+
+
+def test_bytes_outside_the_edit_survive_any_encoding(tmp_path):
+    for data in (
+        b"\xef\xbb\xbf# \xe4\xb8\xad\xe6\x96\x87\r\n" + OLD.replace("\n", "\r\n").encode(),
+        "# 注释\n".encode("gb18030") * 8 + OLD.encode(),
+        b"\xff\xfe" + ("# x\n" + OLD).encode("utf-16-le"),
+    ):
+        path = tmp_path / "t.sh"
+        path.write_bytes(data)
+        apply(plan_for(path), folder=tmp_path / "state")
+        wide = data.startswith(b"\xff\xfe")
+        eight, four = ("8".encode("utf-16-le"), "4".encode("utf-16-le")) if wide else (b"8", b"4")
+        assert path.read_bytes() == four.join(data.rsplit(eight, 1))
+
+
+def test_a_file_that_changed_is_refused(script, tmp_path):
+    plan = plan_for(script)
+    script.write_text(OLD + "# mine\n")
+    with pytest.raises(PatchError, match="changed since it was read"):
+        apply(plan, folder=tmp_path / "state")
+    assert script.read_text() == OLD + "# mine\n"
+
+
+def test_undo_never_loses_a_later_edit(script, tmp_path):
+    apply(plan_for(script), folder=tmp_path / "state")
+    script.write_text(NEW + "# mine\n")
+    with pytest.raises(PatchError, match="undo would lose"):
+        undo(folder=tmp_path / "state")
+    assert script.read_text() == NEW + "# mine\n"
+
+
+def test_links_and_read_only_files_are_refused(script, tmp_path):
+    link = tmp_path / "link.sh"
+    link.symlink_to(script)
+    with pytest.raises(PatchError, match="symbolic link"):
+        apply(plan_for(link), folder=tmp_path / "state")
+    twin = tmp_path / "twin.sh"
+    os.link(script, twin)
+    with pytest.raises(PatchError, match="more than one name"):
+        apply(plan_for(script), folder=tmp_path / "state")
+    twin.unlink()
+    script.chmod(0o444)
+    with pytest.raises(PatchError, match="read-only"):
+        apply(plan_for(script), folder=tmp_path / "state")
+    assert script.read_text() == OLD
+
+
+def test_two_at_once_are_refused(script, tmp_path):
+    with locked(tmp_path / "state"), pytest.raises(PatchError, match="another oomdoc"):
+        apply(plan_for(script), folder=tmp_path / "state")
+    apply(plan_for(script), folder=tmp_path / "state")
+
+
+def test_a_full_disk_changes_nothing_and_leaves_nothing(script, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(applying, "written_beside", full)
+    with pytest.raises(PatchError, match="no space left"):
+        apply(plan_for(script), folder=tmp_path / "state")
+    assert script.read_text() == OLD
+    assert [path.name for path in tmp_path.iterdir() if "oomdoc" in path.name] == []
+
+
+def test_copies_leave_the_file_alone_and_overwrite_nothing(script, tmp_path):
+    (written,) = copies(plan_for(script), tmp_path / "out")
+    assert written.read_text() == NEW
+    assert script.read_text() == OLD
+    with pytest.raises(PatchError, match="exists already"):
+        copies(plan_for(script), tmp_path / "out")
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from oomdoc.patch.apply import apply
+from oomdoc.patch.document import load
+from oomdoc.patch.plan import plan_edits
+paths = sys.argv[2:]
+rank = 4
+print("ready", flush=True)
+while True:
+    for path in paths:
+        plan = plan_edits({"lora.rank": rank}, [load(path)])
+        if plan.files:
+            apply(plan, folder=Path(sys.argv[1]))
+    rank = 12 - rank
+"""
+
+
+def test_a_process_killed_at_any_moment_leaves_old_or_new(script, tmp_path):
+    state = tmp_path / "state"
+    for moment in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(state), str(script)], stdout=subprocess.PIPE, cwd=Path.cwd()
+        )
+        assert process.stdout.readline() == b"ready\n"
+        time.sleep(0.011 + 0.0173 * moment)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        assert script.read_text() in {OLD, NEW}
+        before = script.read_text()
+        (plan,) = [plan_for(script, 16)]
+        apply(plan, folder=state)
+        undo(folder=state)
+        assert script.read_text() == before
+        assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".oomdoc")] == []

@@ -1,0 +1,161 @@
+"""Where a change is written in each syntax: the value in force, the variable behind it, or a new option."""
+
+import pytest
+from patch_tools import patched, planned
+
+SWIFT = "swift sft \\\n    --model Qwen/Qwen2.5-7B \\\n    --lora_rank 8 \\\n    --output_dir out  # keep\n"
+LLAMA = (
+    "model_name_or_path: Qwen/Qwen2.5-7B\nstage: sft\nfinetuning_type: lora\n"
+    "### data\ncutoff_len: 4096  # long\nbf16: true\n"
+)
+HF = (
+    "args = TrainingArguments(\n    output_dir='out',\n    per_device_train_batch_size=4,  # fits?\n    bf16=True,\n)\n"
+)
+
+
+def test_a_flag_that_is_there_is_edited_in_place():
+    assert patched({"lora.rank": 4}, train_sh=SWIFT) == SWIFT.replace("rank 8", "rank 4")
+
+
+def test_a_new_flag_follows_the_last_one_and_the_comment_stays():
+    new = patched({"train.max_length": 2048}, train_sh=SWIFT)
+    assert new == SWIFT.replace("--output_dir out", "--output_dir out \\\n    --max_length 2048")
+
+
+def test_a_one_line_command_stays_on_one_line():
+    line = "CUDA_VISIBLE_DEVICES=0 swift sft --model a/b --train_type lora --lora_rank 8 > log.txt 2>&1 &\n"
+    assert patched({"train.max_length": 2048}, run_sh=line) == line.replace("8 >", "8 --max_length 2048 >")
+
+
+def test_the_assignment_of_a_variable_is_edited():
+    script = "RANK_OF_LORA=8\nswift sft --model a/b --train_type lora --lora_rank $RANK_OF_LORA\n"
+    assert patched({"lora.rank": 4}, run_sh=script) == script.replace("LORA=8", "LORA=4")
+
+
+def test_a_variable_that_something_else_uses_is_left_and_the_flag_is_edited():
+    script = "N=8\nswift sft --model a/b --train_type lora --lora_rank $N --gradient_accumulation_steps $N\n"
+    assert patched({"lora.rank": 4}, run_sh=script) == script.replace("rank $N", "rank 4")
+
+
+def test_an_array_of_flags_takes_one_more():
+    script = 'ARGS=(\n  --model a/b\n  --train_type lora\n)\nswift sft "${ARGS[@]}"\n'
+    assert patched({"lora.rank": 4}, run_sh=script) == script.replace("lora\n)", "lora\n  --lora_rank 4\n)")
+
+
+def test_an_environment_variable_stands_in_front_of_the_command():
+    new = patched({"env.expandable_segments": True}, train_sh=SWIFT)
+    assert new == "PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True " + SWIFT
+
+
+def test_an_environment_variable_joins_the_exports():
+    script = "export OMP_NUM_THREADS=4\n" + SWIFT
+    new = patched({"env.expandable_segments": True}, run_sh=script)
+    assert new == script.replace("=4\n", "=4\nexport PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True\n", 1)
+
+
+def test_members_of_the_allocator_setting_are_kept():
+    script = "PYTORCH_CUDA_ALLOC_CONF=max_split_size_mb:128 " + SWIFT
+    assert ":128,expandable_segments:True swift" in patched({"env.expandable_segments": True}, run_sh=script)
+
+
+def test_yaml_values_keep_their_comments():
+    assert patched({"train.max_length": 2048}, t_yaml=LLAMA) == LLAMA.replace("4096", "2048")
+
+
+def test_a_new_yaml_key_follows_a_related_one():
+    new = patched({"train.liger_kernel": True}, t_yaml=LLAMA)
+    assert new == LLAMA + "enable_liger_kernel: true\n"
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_line_ends_and_a_missing_last_one_survive(end):
+    text = LLAMA.replace("\n", end or "\n").rstrip("\r\n" if not end else "")
+    new = patched({"train.liger_kernel": True, "train.max_length": 1024}, t_yaml=text)
+    line = (end or "\n") + "enable_liger_kernel: true"
+    assert new == text.replace("4096", "1024").rstrip("\r\n") + line + text[len(text.rstrip("\r\n")) :]
+
+
+def test_inverted_switches_are_written_inverted():
+    new = patched({"train.gradient_checkpointing": False}, t_yaml=LLAMA)
+    assert "disable_gradient_checkpointing: true\n" in new
+
+
+def test_counterparts_change_together():
+    new = patched({"train.precision": "float16"}, t_yaml=LLAMA)
+    assert new.endswith("bf16: false\nfp16: true\n")
+
+
+def test_nested_sections_take_their_own_options():
+    text = "freezeV: False\ncombine: True\nmax_input_length: 512\n"
+    text += "training_args:\n  per_device_train_batch_size: 2\n  eval_steps: 5\npeft_config:\n  r: 8\n"
+    new = patched({"eval.accumulation_steps": 1, "train.freeze_vision_tower": True}, lora_yaml=text)
+    assert "  eval_accumulation_steps: 1\n" in new
+    assert "freezeV: True\n" in new
+
+
+def test_json_entries_keep_comments_behind_their_neighbours():
+    text = '{\n  "zero_optimization": {\n    "stage": 2, // why not 3\n    "overlap_comm": true\n  },\n'
+    text += '  "train_micro_batch_size_per_gpu": 4\n}\n'
+    assert patched({"parallel.zero_stage": 3}, ds_json=text) == text.replace('"stage": 2', '"stage": 3')
+    assert patched({"train.per_device_batch_size": 1}, ds_json=text) == text.replace(": 4", ": 1")
+
+
+def test_python_calls_take_keywords():
+    new = patched({"eval.accumulation_steps": 1, "train.per_device_batch_size": 1}, train_py=HF)
+    assert "    eval_accumulation_steps=1,\n" in new
+    assert "per_device_train_batch_size=1,  # fits?\n" in new
+
+
+def test_python_constants_are_edited_where_they_stand():
+    text = "BATCH = 4\n" + HF.replace("size=4", "size=BATCH")
+    assert patched({"train.per_device_batch_size": 1}, train_py=text) == text.replace("BATCH = 4", "BATCH = 1")
+
+
+def test_stage_and_offload_are_one_option():
+    new = patched({"parallel.zero_stage": 3, "parallel.offload": "all"}, train_sh=SWIFT)
+    assert "--deepspeed zero3_offload" in new
+
+
+def test_the_launcher_says_how_many_processes():
+    script = "GPUS=4\ntorchrun --nproc_per_node $GPUS train.py --model_name_or_path a --learning_rate 1e-5\n"
+    assert patched({"parallel.world_size": 2}, run_sh=script) == script.replace("GPUS=4", "GPUS=2")
+
+
+def test_what_a_program_has_no_option_for_is_left_to_the_person():
+    script = "python train_full_sft.py --batch_size 32 --max_seq_len 512 --hidden_size 512\n"
+    plan = planned({"train.gradient_checkpointing": True}, run_sh=script)
+    assert not plan.files
+    assert [hand.native for hand in plan.by_hand] == [None]
+
+
+def test_a_shared_anchor_is_not_edited():
+    text = "x: &n 8\nstage: sft\nfinetuning_type: lora\ncutoff_len: 512\nlora_rank: *n\npreprocessing_num_workers: *n\n"
+    plan = planned({"lora.rank": 4}, t_yaml=text)
+    assert not plan.files
+    assert plan.by_hand[0].key == "shared"
+
+
+def test_no_document_says_what_to_add():
+    from oomdoc.patch.plan import plan_edits
+
+    plan = plan_edits({"train.max_length": 2048}, [], log="[INFO:swift] x\nswift/llm/sft.py\nswift/trainers/a.py")
+    assert plan.by_hand[0].key == "no_document"
+    assert "max_length" in (plan.by_hand[0].native or "")
+
+
+def test_a_lost_backslash_is_put_back():
+    script = "swift sft \\\n    --model a/b \\\n    --train_type lora\n    --max_length 2048\n"
+    new = patched({}, run_sh=script)
+    assert new == script.replace("lora\n", "lora \\\n")
+
+
+def test_a_misspelt_name_is_corrected():
+    script = "MAX_PIXEL=602112 swift sft --model a/b --train_type lora --lora_rnak 8\n"
+    new = patched({}, run_sh=script)
+    assert new == "MAX_PIXELS=602112 swift sft --model a/b --train_type lora --lora_rank 8\n"
+
+
+def test_what_is_so_already_changes_nothing():
+    plan = planned({"lora.rank": 8}, train_sh=SWIFT)
+    assert not plan.files
+    assert not plan.by_hand
