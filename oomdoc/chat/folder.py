@@ -12,18 +12,6 @@ _SCRIPTS: Final = (".sh", ".py", ".slurm", ".sbatch")
 _LOG_WORDS: Final = ("log", "nohup", "slurm", "output", "stderr", "stdout", "train", "run", "crash", "oom")
 _SKIPPED: Final = {"node_modules", "__pycache__", "site-packages", "wandb", "runs"}
 _SCRIPT_WORDS: Final = ("train", "run", "sft", "finetune", "pretrain", "dpo", "launch", "lora", "eval", "infer")
-    "train",
-    "run",
-    "sft",
-    "finetune",
-    "pretrain",
-    "dpo",
-    "launch",
-    "lora",
-    "eval",
-    "infer",
-    "serve",
-)
 _DEEP: Final = 1  # folders below the run's own
 _MOST_ENTRIES: Final = 2000
 _CONFIG_BYTES: Final = 256 << 10

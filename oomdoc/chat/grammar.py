@@ -1,0 +1,272 @@
+"""Settings in an utterance: names with values, words that are values, what is denied, what is only spoken of.
+
+The phrases are data (`knowledge/chat/settings.yaml`); precision before recall: two values of one fact are none.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from oomdoc.chat.numbers import ANY_WORD, AFTER, NUMBER, SHARE, SHARE_AFTER, value_of, whole_word
+from oomdoc.facts import base
+from oomdoc.facts.model import Value
+from oomdoc.ingest import gpu_names, model_names
+
+_DENIAL_REACH: Final = 32
+_SIZE: Final = re.compile(
+    r"(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
+)
+_SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
+_SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
+_NOT_COUNTED: Final = re.compile(
+    r"(?:每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which|the other|only|gpu|card|卡)\s?$"
+)
+
+
+@dataclass(slots=True)
+class Mentions:
+    """What an utterance states: values by fact, settings denied, settings only spoken of; `doubtful` had two values."""
+
+    facts: dict[str, Value] = field(default_factory=dict)
+    drops: list[str] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.facts or self.drops)
+
+
+def normal(text: str) -> str:
+    """Half-width, lower case, one kind of blank, quotes unified."""
+    return plain(text).lower()
+
+
+def plain(text: str) -> str:
+    """As `normal`, capitals kept."""
+    text = unicodedata.normalize("NFKC", text)
+    text = re.sub(r"[‘’`´]", "'", text)
+    return re.sub(r"[ \t\u00a0\u3000]+", " ", text).strip()
+
+
+def mentions(text: str, written: str | None = None) -> Mentions:
+    """The settings of one utterance of ordinary length, already normal; `written` keeps its capitals, for names."""
+    return _Reader(text, written if written is not None and len(written) == len(text) else text).read()
+
+
+@cache
+def _knowledge() -> dict[str, Any]:
+    return dict(base.section("chat")["settings.yaml"])
+
+
+@cache
+def _pattern(source: str) -> re.Pattern[str]:
+    return re.compile(source)
+
+
+@cache
+def _links() -> str:
+    links = _knowledge()["links"]
+    latin = "|".join(sorted((re.escape(word) for word in links["en"]), key=len, reverse=True))
+    chinese = "|".join(sorted(map(re.escape, links["zh"]), key=len, reverse=True))
+    blank = r"[\s:：=\"'“”>,，-]*"
+    becomes = _knowledge()["becomes"]
+    shift = rf"(?:(?:from|从|由)?\s?\d[\d.,]*k?\s?(?:个\s?)?{becomes}\s?)?"
+    denied = r"(?:(?:不是|isn't|not|并非)\s?\d[\d.,]*k?\s?[,，]?\s?(?:而是|应该是|是|but|it's|it is)\s?)?"
+    return rf"(?:[\s:：=\"'“”-]*(?:(?:{latin})(?![a-z])|{chinese})){{0,6}}{blank}{denied}{shift}"
+
+
+@cache
+def _name_first(place: int) -> re.Pattern[str] | None:
+    entry = _knowledge()["numbers"][place]
+    if not entry["names"]:
+        return None
+    names = "|".join(entry["names"])
+    link = r"\s?(?:[=:：是为]|is|are)\s?" if entry.get("order") == "value" else _links()
+    number, after = (SHARE, SHARE_AFTER) if entry["of"] == "share" else (NUMBER, AFTER)
+    tail = entry.get("requires_after", "")
+    # "4k tokens": the number's own right border is checked before the words that must follow it.
+    return re.compile(
+        rf"(?<![a-z0-9_])(?:{names})(?![a-z_]){entry.get('after', '')}{link}{number}{'' if tail else after}{tail}"
+    )
+
+
+@cache
+def _value_first(place: int) -> re.Pattern[str] | None:
+    entry = _knowledge()["numbers"][place]
+    if entry.get("order") not in ("value", "both"):
+        return None
+    names = "|".join(entry.get("values_after") or entry["names"])
+    ordinal = r"(?:第\s?)?" if entry.get("order_marks") else r"(?<!第)(?<!第 )"
+    return re.compile(rf"(?<![a-z0-9_.,*×]){ordinal}{NUMBER}\s?-?(?:的\s?|个\s?|of\s)?(?:{names})(?![a-z_])")
+
+
+class _Reader:
+    """Reads one utterance; each stretch of it is used once."""
+
+    def __init__(self, text: str, written: str) -> None:
+        self.written = written
+        self.text = self._without_replaced(text)
+        self.taken: list[tuple[int, int]] = []
+        self.values: dict[str, list[Value]] = {}
+        self.drops: dict[str, None] = {}
+        self.topics: dict[str, None] = {}
+
+    def read(self) -> Mentions:
+        self._cards()
+        self._models()
+        self._numbers()
+        self._words()
+        self._sizes()
+        self._topics()
+        facts = {name: values[0] for name, values in self.values.items() if len(set(values)) == 1}
+        doubtful = [name for name, values in self.values.items() if len(set(values)) > 1]
+        drops = [name for name in self.drops if name not in facts]
+        return Mentions(facts, drops, list(self.topics), doubtful)
+
+    def _without_replaced(self, text: str) -> str:
+        """What is replaced by something else, blanked; the lengths stay."""
+        blanked = text
+        for match in _pattern(_knowledge()["replaced"]).finditer(text):
+            if match.start() and re.search(r"(?:是|whether )$", text[: match.start()]):
+                continue  # "是不是": a question, nothing is replaced
+            rest = text[: match.start()] + text[match.end() :]
+            if re.search(r"[\w\u4e00-\u9fff]", rest):
+                blanked = blanked[: match.start()] + " " * len(match[0]) + blanked[match.end() :]
+        return blanked
+
+    def _free(self, start: int, end: int) -> bool:
+        return all(end <= taken or start >= done for taken, done in self.taken)
+
+    def _take(self, name: str, value: Value, start: int, end: int) -> None:
+        self.values.setdefault(name, []).append(value)
+        self.taken.append((start, end))
+
+    def _cards(self) -> None:
+        for found in gpu_names.find(self.text):
+            end = found.end
+            name = found.name.upper() if re.fullmatch(r"[a-z]+\d+\w*", found.name) else found.name
+            name = re.sub(r"\b(rtx|gtx|ti)\b", lambda word: word[0].upper(), name)
+            self._take("hardware.gpu_name", name, found.start, end)
+            if found.how_many and not _NOT_COUNTED.search(self.text[: found.start]):
+                self.values.setdefault("hardware.gpu_count", []).append(found.how_many)
+                start = max(found.start - 8, 0)
+                count = re.search(
+                    rf"(?:\d+|{ANY_WORD})\s?(?:张|块|卡|片|x|×|\*|个)?\s?$", self.text[start : found.start]
+                )
+                if count:
+                    self.taken.append((start + count.start(), found.start))
+            if found.memory_bytes:
+                self.values.setdefault("hardware.gpu_total_bytes", []).append(found.memory_bytes)
+                size = _SIZE.search(self.text, end)
+                near = size if size and size.start() - end < 12 else None
+                before = (
+                    None if near else next(iter(_SIZE.finditer(self.text, max(found.start - 12, 0), found.start)), None)
+                )
+                if held := near or before:
+                    self.taken.append(held.span())
+
+    def _models(self) -> None:
+        for _, start, end in model_names.find(self.text):
+            if self._free(start, end):
+                self._take("model.name", self.written[start:end], start, end)
+        for match in re.finditer(r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b(?![a-z0-9*])", self.text):
+            if self._free(*match.span()) and 0 < float(match[1]) < 2000:
+                self._take("model.parameters", round(float(match[1]) * 10**9), *match.span())
+
+    def _numbers(self) -> None:
+        entries = _knowledge()["numbers"]
+        for place, entry in enumerate(entries):
+            if pattern := _name_first(place):
+                self._numbers_by(pattern, entry)
+        for place, entry in enumerate(entries):
+            if (pattern := _value_first(place)) and entry["fact"] not in self.values:
+                self._numbers_by(pattern, entry, value_first=True)
+
+    def _numbers_by(self, pattern: re.Pattern[str], entry: dict[str, Any], *, value_first: bool = False) -> None:
+        if "unless" in entry and _pattern(entry["unless"]).search(self.text):
+            return
+        for match in pattern.finditer(self.text):
+            start, end = match.span()
+            if not self._free(start, end):
+                continue
+            number_at = match.start("digits") if match["digits"] else match.start("word")
+            if _pattern(_knowledge()["bounds"]).search(self.text[:number_at]):
+                continue
+            if value_first and _NOT_COUNTED.search(self.text[:start]):
+                continue
+            if value_first and re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
+                continue
+            if match["word"] and not (entry.get("words") or entry["of"] == "count"):
+                continue
+            value = value_of(match, entry["of"])
+            low, high = entry["range"]
+            if value is None or not low <= value <= high or self._is_denied(start, end, number_at):
+                continue
+            self._take(entry["fact"], value, start, end)
+
+    def _is_denied(self, start: int, end: int, number_at: int) -> bool:
+        """ "batch isn't 8", "不是 batch 8"; wishes ("不要超过 2048") are no denial of the number."""
+        del end
+        before = self.text[max(start - 12, 0) : start]
+        between = self.text[start:number_at]
+        return bool(re.search(r"(?:not|isn't|不是|并非)\s?$", before)) or bool(
+            re.search(r"(?:not|n't|不是|并非)\s?$", between)
+        )
+
+    def _words(self) -> None:
+        before_pattern, after_pattern = (_pattern(_knowledge()[key]) for key in ("denied_before", "denied_after"))
+        for entry in _knowledge()["words"]:
+            for match in _pattern(entry["pattern"]).finditer(self.text):
+                start, end = match.span()
+                if not self._free(start, end):
+                    continue
+                denied = bool(before_pattern.search(self.text[max(start - _DENIAL_REACH, 0) : start]))
+                denied ^= bool(after_pattern.search(self.text[end:]))
+                value: Value = int(match[entry["group"]]) if "group" in entry else entry["value"]
+                if not denied:
+                    self._take(entry["fact"], value, start, end)
+                    for name, implied in entry.get("also", {}).items():
+                        self._take(name, implied, start, end)
+                elif entry.get("flips"):
+                    self._take(entry["fact"], not value, start, end)
+                else:
+                    self.drops[entry["fact"]] = None
+                    self.taken.append((start, end))
+
+    def _sizes(self) -> None:
+        words = _knowledge()["sizes"]
+        for match in _SIZE.finditer(self.text):
+            start, end = match.span()
+            if not self._free(start, end):
+                continue
+            before = _SEPARATOR.split(self.text[max(start - 24, 0) : start])[-1]
+            around = before + "\n" + _SEPARATOR.split(self.text[end : end + 16])[0]
+            shift = _SHIFTS[match[2][0]]
+            amount = round(float(match[1]) * (1 << shift))
+            fact = next((name for name in words["kinds"] if _pattern(words["kinds"][name]).search(around)), None)
+            if fact is None:
+                blocked = _pattern(words["blocked"]).search(around)
+                fact = None if blocked or shift == 20 else "hardware.gpu_total_bytes"
+            low, high = words["range"].get(fact or "", (1 << 28, 1 << 46))
+            if fact and low <= amount <= high and not re.search(r"(?:\d|-|~)\s?$", self.text[:start]):
+                self._take(fact, amount, start, end)
+
+    def _topics(self) -> None:
+        before_pattern = _pattern(_knowledge()["denied_before"])
+        for fact, source in _knowledge()["topics"].items():
+            for match in _pattern(source).finditer(self.text):
+                if not self._free(*match.span()):
+                    continue
+                self.topics[fact] = None
+                reach = self.text[max(match.start() - _DENIAL_REACH, 0) : match.start()]
+                if before_pattern.search(reach) or re.search(_knowledge()["excluded"], reach):
+                    self.drops[fact] = None
+
+
+def number_words(text: str) -> int | None:
+    """A text that is nothing but a number: "4", "四", "two"."""
+    if re.fullmatch(r"\d{1,9}", text):
+        return int(text)
+    return whole_word(text) if re.fullmatch(ANY_WORD, text) else None

@@ -1,0 +1,37 @@
+"""Slips of the keyboard in Latin words, against the words the grammar knows; numbers and option names are never touched."""
+
+import re
+from functools import cache
+from typing import Final
+
+from oomdoc.facts import base
+
+_WORD: Final = re.compile(r"(?<![A-Za-z0-9_./=-])[a-z]{5,20}(?![a-z0-9_./=])")
+_LONG: Final = 8  # letters from which two slips are forgiven
+
+
+@cache
+def _words() -> tuple[frozenset[str], frozenset[str]]:
+    knowledge = base.section("chat")["words.yaml"]
+    return frozenset(knowledge["words"]), frozenset(knowledge["never"])
+
+
+def corrected(text: str) -> str:
+    """The text with misspelt words put right."""
+    return _WORD.sub(lambda match: _near(match[0]), text)
+
+
+def _near(word: str) -> str:
+    words, never = _words()
+    if word in words or word in never:
+        return word
+    from rapidfuzz.distance import OSA  # imported here: only an unknown word needs it
+
+    slips = 2 if len(word) >= _LONG else 1
+    best, least = word, slips + 1
+    for known in words:
+        if known[0] == word[0] and abs(len(known) - len(word)) <= slips and len(known) >= 5:
+            distance = OSA.distance(word, known, score_cutoff=slips)
+            if distance < least:
+                best, least = known, distance
+    return best

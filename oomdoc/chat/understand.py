@@ -1,0 +1,126 @@
+"""An utterance as an intent with its facts: commands, pastes, answers and grammar, in that order. No state, no case."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias
+
+from oomdoc.chat import grammar, intents, paste, topics
+from oomdoc.chat.reply import Intent
+from oomdoc.chat.spell import corrected
+from oomdoc.facts.model import Value
+from oomdoc.facts.vocabulary import Term
+
+Said: TypeAlias = Literal["yes", "no", "unknown"]
+
+LONGEST: Final = 600  # characters; what is longer is pasted, not said
+_TAKES_FACTS: Final = {"answer", "correct", "what_if", "capacity", "constrain", "plans"}
+_PLAN: Final = re.compile(
+    r"(?:plan|option|number|no\.?|方案|第|#|use|选|用|^)\s?#?([1-4一二三四])(?:\s?(?:个|号|种|套))?(?![\d.\w])"
+)
+_ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "一": 1, "二": 2, "三": 3, "四": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """`said` is an answer without a figure; `plan` a number of the list shown; `scale` settings to multiply;
+    `doubtful` settings that got two values; `nearest` phrasings to offer where nothing was understood."""
+
+    intent: Intent
+    facts: dict[str, Value] = field(default_factory=dict)
+    drops: list[str] = field(default_factory=list)
+    terms: list[str] = field(default_factory=list)
+    said: Said | None = None
+    plan: int | None = None
+    scale: dict[str, float] = field(default_factory=dict)
+    doubtful: list[str] = field(default_factory=list)
+    nearest: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    argument: str = ""
+
+
+def understand(
+    utterance: str,
+    *,
+    pending: Term | None = None,
+    known: Mapping[str, Value] | None = None,
+    topic: str | None = None,
+) -> Understood:
+    """What an utterance means. `pending` is the question that waits, `known` the values of the case, `topic` the
+    setting spoken of last; without them the utterance stands alone."""
+    written = utterance.strip()
+    if not written:
+        return Understood("unknown")
+    if command := _command(written):
+        return command
+    if paths := paste.paths(written):
+        return Understood("paste", paths=paths)
+    if len(written) > LONGEST or paste.is_paste(written):
+        return Understood("paste")
+    plain = grammar.plain(written)
+    text = corrected(plain.lower())
+    return _spoken(text, plain, pending, known or {}, topic)
+
+
+def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Value], topic: str | None) -> Understood:
+    said = intents.answer_of(text)
+    if said and not (said == "unknown" and topics.asks_for_meaning(text)):
+        return Understood("answer", facts=_of_said(said, pending), said=said)  # type: ignore[arg-type]
+    found = grammar.mentions(text, plain)
+    if not found.facts and (value := topics.bare(text, pending)) is not None:
+        return Understood("answer", facts=value)
+    scale = topics.scaled(text, found.topics)
+    for name, factor in scale.items():
+        current = known.get(name)
+        if isinstance(current, int) and not isinstance(current, bool) and current * factor >= 1:
+            found.facts[name] = int(current * factor)
+    intent = intents.by_grammar(text, has_facts=bool(found.facts or found.drops))
+    if intent in ("constrain", "what_if") and not found.facts and not scale:
+        found.facts.update(topics.lone_number(text, known, topic))
+    if intent is None:
+        intent = "answer" if found else intents.by_likeness(text)
+    if intent == "explain" and not topics.glossary_terms(text) and found.facts:
+        intent = "what_if"
+    if intent is None:
+        return Understood("unknown", nearest=tuple(phrase for phrase, _, _ in intents.nearest(text)))
+    takes = intent in _TAKES_FACTS
+    return Understood(
+        intent,
+        facts=found.facts if takes else {},
+        drops=found.drops if takes else [],
+        terms=topics.terms_of(intent, text, found.topics),
+        plan=_plan(text) if intent in ("apply", "show_diff", "verify", "plans") else None,
+        scale=scale,
+        doubtful=found.doubtful,
+    )
+
+
+def _command(written: str) -> Understood | None:
+    word, _, rest = written.partition(" ")
+    if not written.startswith("/") or "\n" in written:
+        return None
+    intent = intents.knowledge()["commands"].get(word.lower())
+    if intent is None:
+        return None
+    rest = rest.strip()
+    text = corrected(grammar.normal(rest))
+    found = grammar.mentions(text) if intent == "constrain" else grammar.Mentions()
+    terms = topics.terms_of(intent, text, []) if rest else []
+    plan = int(rest) if rest.isdigit() and len(rest) < 3 else None  # noqa: PLR2004 (two digits of a list)
+    return Understood(intent, facts=found.facts, drops=found.drops, terms=terms, plan=plan, argument=written)
+
+
+def _of_said(said: str, pending: Term | None) -> dict[str, Value]:
+    if pending is None or pending.type != "bool" or said == "unknown":
+        return {}
+    return {pending.name: said == "yes"}
+
+
+def _plan(text: str) -> int | None:
+    for word, number in _ORDINALS.items():
+        if word.isascii() and re.search(rf"(?<![a-z]){word}(?![a-z])", text):
+            return number
+    match = _PLAN.search(text)
+    if match is None:
+        return None
+    return _ORDINALS.get(match[1]) or int(match[1])
