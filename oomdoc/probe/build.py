@@ -72,7 +72,12 @@ def _config(plan: dict[str, Any]) -> tuple[Any, Any]:
             raise CannotBuildError(
                 f"model_type {kind} is remote code, which runs only with --trust-remote-code and a local copy"
             ) from None
-        raise CannotBuildError(f"transformers does not know model_type {kind}: {_line(error)}") from None
+        import transformers
+
+        version = transformers.__version__
+        if "nrecognized" in str(error):
+            raise CannotBuildError(f"transformers {version} does not know model_type {kind}") from None
+        raise CannotBuildError(f"config.json of {kind} does not build: {_line(error)}") from None
     except Exception as error:
         raise CannotBuildError(
             f"config.json of {kind} does not build: {type(error).__name__}: {_line(error)}"

@@ -88,13 +88,18 @@ def autocast(dtype: torch.dtype | None) -> Iterator[MixedPrecision | None]:
 @contextlib.contextmanager
 def meta_autocast_is_cpu() -> Iterator[None]:
     """Model code asks for torch.autocast(x.device.type): "meta" and "cuda" mean our carrier."""
+    from torch.utils import checkpoint
+
     original = torch.amp.autocast_mode.autocast.__init__
+    infer = checkpoint._infer_device_type  # noqa: SLF001
 
     def carried(self: Any, device_type: str, *args: Any, **kwargs: Any) -> None:
         original(self, "cpu" if device_type in ("meta", "cuda") else device_type, *args, **kwargs)
 
     torch.amp.autocast_mode.autocast.__init__ = carried  # type: ignore[method-assign,unused-ignore]
+    checkpoint._infer_device_type = lambda *_: "cuda"  # noqa: SLF001  (older ones look for a module torch.meta)
     try:
         yield
     finally:
+        checkpoint._infer_device_type = infer  # noqa: SLF001
         torch.amp.autocast_mode.autocast.__init__ = original  # type: ignore[method-assign,unused-ignore]

@@ -110,7 +110,9 @@ def test_a_card_without_flash_attention_takes_another_kernel(worker: Worker) -> 
     half = answer(worker, {"num_key_value_heads": 4}, {"capability": [7, 5]}, train__precision="float16")
     assert set(half["kernels"]) == {"efficient"}
     grouped = answer(worker, job={"capability": [7, 5]}, train__precision="float16")
-    assert set(grouped["kernels"]) == {"math"}  # the efficient kernel wants as many key heads as query heads
+    # transformers 4.48 began to leave the repetition of key heads to the kernel, and the efficient one cannot
+    repeats = tuple(int(part) for part in grouped["versions"]["transformers"].split(".")[:2]) < (4, 48)
+    assert set(grouped["kernels"]) == ({"efficient"} if repeats else {"math"})
 
 
 def test_checkpointing_trades_activations(worker: Worker) -> None:
@@ -173,7 +175,12 @@ def test_qwen_vl_runs_with_real_grids(worker: Worker) -> None:
         {**FACTS, "train.num_images": 1, "image.height": 280, "image.width": 224, "train.freeze_vision_tower": False},
         config,
     )
-    found = worker.ask(plan.job, timeout=120)
+    try:
+        found = worker.ask(plan.job, timeout=120)
+    except WorkerError as error:
+        if "does not know model_type" in str(error):
+            pytest.skip(str(error))
+        raise
     assert found["error"] is None
     assert any("visual" in term["name"] for each in found["phases"] for term in each["terms"])
 
