@@ -20,6 +20,7 @@ from oomdoc.tui.blocks.progress import Progress, ProgressView
 from oomdoc.tui.blocks.question import QuestionView
 from oomdoc.tui.blocks.said import Said, Told
 from oomdoc.tui.doctor import Doctor
+from oomdoc.tui.figures import show_fact, size
 from oomdoc.tui.news import Answered, Failed, Followed, GpuRead, Progressed
 from oomdoc.tui.palette import Actions
 from oomdoc.tui.perform import Performer
@@ -34,6 +35,8 @@ from oomdoc.tui.screen.status import StatusLine
 from oomdoc.tui.turns import Turns
 
 _HERE: Final = Path(__file__).parent
+_WIDTHS: Final = [(0, "-tiny"), (40, "-narrow"), (100, "-wide"), (170, "-very-wide")]
+_HEIGHTS: Final = [(0, "-low"), (12, "-tall")]
 _GPU_SECONDS: Final = 2.0
 _GPU_SECONDS_WITHOUT: Final = 30.0
 _PATIENCE: Final = 0.6  # seconds of work before it is shown as progress
@@ -54,8 +57,8 @@ class DoctorApp(Room):
         *(Binding(f"alt+{number}", f"choose({number})", show=False, priority=True) for number in range(10)),
     ]
     COMMANDS: ClassVar[Any] = {Actions}
-    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (40, "-narrow"), (100, "-wide"), (170, "-very-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (12, "-tall")]
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
     ENABLE_COMMAND_PALETTE = True
     HELP = "help.room"
 
@@ -200,8 +203,6 @@ class DoctorApp(Room):
             self.run_worker(self.chat.add([Told(event.told, "warn")]))
             self.bell()
         elif event.kind == "grown" and not self.turns.busy:
-            from oomdoc.facts.units import size
-
             told = say(self.language, "tui.watch_grown", path=event.path, size=size(int(event.told)))
             self.status.state = told
 
@@ -272,8 +273,6 @@ class DoctorApp(Room):
 
     def on_case_panel_correct(self, event: CasePanel.Correct) -> None:
         """The prompt is filled with the correction; its value is typed over."""
-        from oomdoc.facts.units import show_fact
-
         self.fill_prompt(f"/correct {event.fact.name} {show_fact(event.fact)}")
 
     def on_case_panel_jump(self, event: CasePanel.Jump) -> None:

@@ -1,12 +1,14 @@
 """What workers post to the app; values only, the threads that make them never touch a widget."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from oomdoc.facts.case import Case
 from oomdoc.ingest.gpu import GpuReading
+
+if TYPE_CHECKING:
+    from oomdoc.facts.case import Case
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +16,7 @@ class Turn:
     """One answer of the doctor: blocks in order, and the case as it stands after them."""
 
     blocks: tuple[Any, ...]
-    case: Case | None = None
+    case: "Case | None" = None
     took: tuple[str, ...] = ()
     effects: tuple[Any, ...] = ()
 

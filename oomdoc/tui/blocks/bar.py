@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from oomdoc.facts.units import size
 from oomdoc.report.blocks import BarBlock
 from oomdoc.report.layout import pad, shares, width
 from oomdoc.tui.blocks.view import BlockView
+from oomdoc.tui.figures import size
 from oomdoc.tui.ink import Line, prose
 
 _GLYPHS = {"allocated": "█", "slack": "▓", "others": "▒", "outside": "░", "free": "·"}
@@ -22,7 +22,7 @@ class BarView(BlockView):
         """Title, bar, legend in as many columns as fit."""
         block = self.block
         drawn = list(prose(f"{block.title} ({size(block.total_bytes)})", columns, role="head"))
-        looks = [_look(segment.kind, place) for place, segment in enumerate(block.segments)]
+        looks = [look_of(segment.kind, place) for place, segment in enumerate(block.segments)]
         cells = shares([segment.bytes for segment in block.segments], block.total_bytes, columns - 2)
         bar = [(glyph * count, role) for (glyph, role), count in zip(looks, cells, strict=True) if count]
         drawn.append((("[", "dim"), *bar, (" " * (columns - 2 - sum(cells)) + "]", "dim")))
@@ -35,7 +35,8 @@ class BarView(BlockView):
         return drawn + _legend(entries, columns)
 
 
-def _look(kind: str, place: int) -> tuple[str, str]:
+def look_of(kind: str, place: int) -> tuple[str, str]:
+    """Glyph and role of a segment; kinds without a glyph of their own take turns."""
     if kind in _GLYPHS:
         return _GLYPHS[kind], f"bar-{kind}"
     roles = ("bar-allocated", "bar-slack", "bar-others", "bar-outside")

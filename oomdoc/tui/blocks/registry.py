@@ -4,15 +4,21 @@ from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar, Final
 
 from oomdoc.messages import Language
-from oomdoc.report import blocks
+from oomdoc.report import blocks, blocks_chat
 from oomdoc.tui.blocks.bar import BarView
 from oomdoc.tui.blocks.cause import CauseView
+from oomdoc.tui.blocks.compare import CompareView
+from oomdoc.tui.blocks.diff import DiffView
 from oomdoc.tui.blocks.facts import FactsView
+from oomdoc.tui.blocks.offer import HistoryView, OfferView
+from oomdoc.tui.blocks.plans import PlansView
 from oomdoc.tui.blocks.progress import Progress, ProgressView
 from oomdoc.tui.blocks.question import QuestionView
 from oomdoc.tui.blocks.said import Said, SaidView, Told, ToldView
+from oomdoc.tui.blocks.say import PredictionView, SayView, TermView
 from oomdoc.tui.blocks.sentences import NotesView, UntoldView
 from oomdoc.tui.blocks.steps import StepsView
+from oomdoc.tui.blocks.taken import TakenView
 from oomdoc.tui.blocks.verdict import VerdictView
 from oomdoc.tui.blocks.view import BlockView
 from oomdoc.tui.ink import Line, prose
@@ -26,6 +32,15 @@ VIEWS: Final[dict[type[Any], type[BlockView]]] = {
     blocks.QuestionBlock: QuestionView,
     blocks.FactsBlock: FactsView,
     blocks.NotesBlock: NotesView,
+    blocks.PredictionBlock: PredictionView,
+    blocks_chat.SayBlock: SayView,
+    blocks_chat.TakenBlock: TakenView,
+    blocks_chat.CompareBlock: CompareView,
+    blocks_chat.PlansBlock: PlansView,
+    blocks_chat.DiffBlock: DiffView,
+    blocks_chat.TermBlock: TermView,
+    blocks_chat.OfferBlock: OfferView,
+    blocks_chat.HistoryBlock: HistoryView,
     Said: SaidView,
     Told: ToldView,
     Progress: ProgressView,

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from oomdoc.facts.units import size
 from oomdoc.tui.blocks.view import BlockView
+from oomdoc.tui.figures import size
 from oomdoc.tui.ink import Line, prose
 
 _SHOWN_LINES = 6

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
@@ -16,6 +17,14 @@ _COPIED_COLUMNS = 100
 class BlockView(Widget, can_focus=True):
     """Draws one block. Subclasses give `lines`; the rest (height, focus, copy, search) is here."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "more", show=False),
+        Binding("c", "app.perform('chat.copy')", show=False),
+        Binding("l", "app.perform('case.log')", show=False),
+        Binding("n", "app.perform('chat.find')", show=False),
+        Binding("up,k", "app.perform('chat.previous')", show=False),
+        Binding("down,j", "app.perform('chat.following')", show=False),
+    ]
     HELP: ClassVar[str] = "help.block"
     KIND: ClassVar[str] = "block"
 
@@ -50,6 +59,10 @@ class BlockView(Widget, can_focus=True):
         if self.expandable:
             self.is_open = not self.is_open
             self.redraw()
+
+    def action_more(self) -> None:
+        """Enter."""
+        self.toggle()
 
     def copy_text(self) -> str:
         """The whole block as plain text."""

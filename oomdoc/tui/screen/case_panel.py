@@ -1,6 +1,6 @@
 """What is known about the run: facts with their origin. Enter on one puts a correction of it into the prompt."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -8,13 +8,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from oomdoc.facts.case import Case
-from oomdoc.facts.fact import Fact
-from oomdoc.facts.units import show_fact
 from oomdoc.messages import Language, say
 from oomdoc.report.layout import clip, width
+from oomdoc.tui.figures import show_fact
 from oomdoc.tui.ink import Line, one_line
 from oomdoc.tui.rows import strip_of
+
+if TYPE_CHECKING:
+    from oomdoc.facts.case import Case
+    from oomdoc.facts.fact import Fact
 
 # What a person can correct comes first; the message's own figures and what follows from them come last.
 _ORDER = "model train lora quant image parallel eval inference hardware framework env run".split()
@@ -36,14 +38,14 @@ class CasePanel(ScrollView, can_focus=True):
     class Correct(Message):
         """A fact is to be corrected."""
 
-        def __init__(self, fact: Fact) -> None:
+        def __init__(self, fact: "Fact") -> None:
             super().__init__()
             self.fact = fact
 
     class Jump(Message):
         """The line a fact was read from is wanted."""
 
-        def __init__(self, fact: Fact) -> None:
+        def __init__(self, fact: "Fact") -> None:
             super().__init__()
             self.fact = fact
 
@@ -55,7 +57,7 @@ class CasePanel(ScrollView, can_focus=True):
         self._at = 0
         self.border_title = say(language, "tui.case")
 
-    def show(self, case: Case) -> None:
+    def show(self, case: "Case") -> None:
         """Draw a case."""
         facts = [fact for name in case.names() if (fact := case.fact(name)) is not None]
         before = self.fact
@@ -65,7 +67,9 @@ class CasePanel(ScrollView, can_focus=True):
             if area not in self._rows:
                 self._rows.append(area)
             self._rows.append(fact)
-        kept = (i for i, row in enumerate(self._rows) if isinstance(row, Fact) and before and row.name == before.name)
+        kept = (
+            i for i, row in enumerate(self._rows) if not isinstance(row, str) and before and row.name == before.name
+        )
         self._at = next(kept, 1 if self._rows else 0)
         self.on_resize()
         self.border_subtitle = say(self.language, "tui.known", count=len(facts))
@@ -75,14 +79,14 @@ class CasePanel(ScrollView, can_focus=True):
         """Another language from here on."""
         self.language = language
         self.border_title = say(language, "tui.case")
-        self.border_subtitle = say(language, "tui.known", count=sum(isinstance(row, Fact) for row in self._rows))
+        self.border_subtitle = say(language, "tui.known", count=sum(not isinstance(row, str) for row in self._rows))
         self.refresh()
 
     @property
-    def fact(self) -> Fact | None:
+    def fact(self) -> "Fact | None":
         """The chosen fact."""
         row = self._rows[self._at] if self._at < len(self._rows) else None
-        return row if isinstance(row, Fact) else None
+        return None if isinstance(row, str) else row
 
     def render_line(self, y: int) -> Strip:
         """One row: an area, or a fact's name, value and origin."""
@@ -97,7 +101,7 @@ class CasePanel(ScrollView, can_focus=True):
             line = ((clip(say(self.language, "tui.no_facts"), room), "dim"),)
         return strip_of(self, line, room, ascii_only=self._ascii_only)
 
-    def _row(self, fact: Fact, room: int, chosen: bool) -> Line:
+    def _row(self, fact: "Fact", room: int, chosen: bool) -> Line:
         how = say(self.language, f"how.{fact.source.how}")
         name = " " + clip(fact.name.partition(".")[2], room * 3 // 5)
         rest = max(room - width(name) - width(how) - 2, 4)
@@ -143,6 +147,6 @@ class CasePanel(ScrollView, can_focus=True):
             self.post_message(self.Jump(self.fact))
 
 
-def _place(fact: Fact) -> tuple[int, str]:
+def _place(fact: "Fact") -> tuple[int, str]:
     area = fact.name.partition(".")[0]
     return (_ORDER.index(area) if area in _ORDER else len(_ORDER), fact.name)

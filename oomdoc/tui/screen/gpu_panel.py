@@ -7,10 +7,10 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from oomdoc.facts.units import size
 from oomdoc.ingest.gpu import Gpu, GpuProcess, GpuReading
 from oomdoc.messages import Language, say
 from oomdoc.report.layout import clip, width
+from oomdoc.tui.figures import size
 from oomdoc.tui.ink import Line, content, one_line, prose
 
 _LEVELS = "▁▂▃▄▅▆▇█"

@@ -14,9 +14,9 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report.layout import clip, width
+from oomdoc.tui.figures import size
 from oomdoc.tui.ink import Line, visible
 from oomdoc.tui.lines import FileLines
 from oomdoc.tui.rows import strip_of

@@ -5,8 +5,8 @@ from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
-from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
+from oomdoc.tui.figures import size
 
 _LONGEST_TYPED = 2_000
 _KEPT_LINES = 200
