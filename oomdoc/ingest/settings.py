@@ -1,7 +1,7 @@
 """The one door from settings to facts: configuration files, commands and what stands in a pasted text or log."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.model import Value
@@ -23,6 +23,11 @@ class SettingsRead:
     match: FrameworkMatch | None = None
     readings: tuple[Reading, ...] = ()
     commands: tuple[Command, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+    def noted(self, notes: Iterable[str]) -> "SettingsRead":
+        """The same with what could not be read, one sentence a file."""
+        return replace(self, notes=tuple(notes))
 
 
 def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fact] = ()) -> SettingsRead:

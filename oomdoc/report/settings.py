@@ -64,6 +64,7 @@ def as_json(read: SettingsRead, language: Language) -> str:
             }
             for issue in read.issues
         ],
+        "notes": [mask(note) for note in read.notes],
     }
     return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
 
@@ -74,7 +75,8 @@ def as_text(read: SettingsRead, language: Language, *, everything: bool = False)
     for issue in read.issues:
         place = f"--> {issue.file}:{issue.line}  " if issue.file else ""
         lines.append(mask(f"! {place}{issue.zh if language == 'zh' else issue.en}"))
-    if read.issues:
+    lines += [mask(f"! {note}") for note in read.notes]
+    if read.issues or read.notes:
         lines.append("")
     titles = tuple(say(language, f"settings.{key}") for key in ("native", "canonical", "value", "where"))
     rows = [titles, *_rows(read, language, everything)]

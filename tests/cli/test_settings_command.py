@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from oomdoc.cli.settings import command
+from oomdoc.ingest.errors import InputError
 
 SCRIPT = """\
 export HF_TOKEN=hf_aBcDeFgHiJkLmNoPqRsTuVwXyZ012345
@@ -94,8 +95,6 @@ def test_what_the_log_printed_beats_the_command(script: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["missing.sh", "."])
 def test_what_cannot_be_read_is_one_clear_line(name: str, tmp_path: Path) -> None:
-    from oomdoc.ingest.errors import InputError
-
     result = CliRunner().invoke(command, [str(tmp_path / name)], standalone_mode=False)
     assert isinstance(result.exception, InputError)
     assert "\n" not in str(result.exception)
@@ -108,4 +107,9 @@ def test_nonsense_is_no_setting_and_no_crash(content: bytes, tmp_path: Path) -> 
     for name in ("x.yaml", "x.json", "x.sh", "x.py", "x.toml", "x.txt"):
         path = tmp_path / name
         path.write_bytes(content)
-        assert json.loads(run(str(path), "--json"))["framework"] is None
+        result = CliRunner().invoke(command, [str(path), "--json"], standalone_mode=False)
+        if content.isascii() and content:
+            assert json.loads(result.output)["framework"] is None
+        else:
+            assert isinstance(result.exception, InputError)
+            assert "\n" not in str(result.exception)

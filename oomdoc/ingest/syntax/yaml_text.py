@@ -7,6 +7,7 @@ from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Text, scalar
 
 LIMIT = 50_000
+DEEPEST = 100  # levels; the scanner's time grows with their square
 UNPRINTABLE = lazy("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 PROPERTIES = lazy(r"(?:[&!][^\s\[\]{},]*(?:\s+|\Z))+")
 PLAIN_TAGS = frozenset({"!", "tag:yaml.org,2002:str", "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
@@ -50,10 +51,15 @@ def _read(text: str, clean: str, file_name: str) -> "tuple[_Reader, int | None]"
             if len(reader.settings) > LIMIT:
                 reader.problem(1, f"more than {LIMIT} values; the rest was not read")
                 break
+            if len(reader.stack) > DEEPEST:
+                reader.problem(event.start_mark.line + 1, f"nested deeper than {DEEPEST}; the rest was not read")
+                break
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         broken = mark.line + 1 if mark else 1
-        reader.problem(broken, f"not YAML from here on: {error.problem or error.context}")
+        tab = clean.split("\n", broken)[broken - 1 : broken]
+        why = "a tab indents it, and YAML allows only blanks" if tab and tab[0].lstrip(" ")[:1] == "\t" else None
+        reader.problem(broken, f"not YAML from here on: {why or error.problem or error.context}")
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
         reader.problem(1, f"not YAML: {error}")
     reader.finish()
