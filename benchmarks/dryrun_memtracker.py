@@ -51,8 +51,17 @@ print(json.dumps({"peak": total, "seconds": time.perf_counter() - started,
 
 
 def config(layers: int) -> dict[str, Any]:
-    return {"model_type": "llama", "hidden_size": 4096, "intermediate_size": 11008, "num_hidden_layers": layers, "num_attention_heads": 32,
-            "num_key_value_heads": 32, "vocab_size": 32000, "tie_word_embeddings": False, "max_position_embeddings": 4096}  # fmt: skip
+    return {
+        "model_type": "llama",
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "vocab_size": 32000,
+        "tie_word_embeddings": False,
+        "max_position_embeddings": 4096,
+    }
 
 
 def memtracker(python: str, job: dict[str, Any]) -> dict[str, Any]:
@@ -84,9 +93,16 @@ def main() -> int:
     parser.add_argument("--layers", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=1024)
     arguments = parser.parse_args()
-    facts = {"train.method": "full", "train.pure_precision": True, "train.precision": "bfloat16", "train.gradient_checkpointing": False,
-             "train.sequence_tokens": arguments.tokens, "train.per_device_batch_size": 1, "train.optimizer": "adamw_torch",
-             "model.attention": "eager"}  # fmt: skip
+    facts = {
+        "train.method": "full",
+        "train.pure_precision": True,
+        "train.precision": "bfloat16",
+        "train.gradient_checkpointing": False,
+        "train.sequence_tokens": arguments.tokens,
+        "train.per_device_batch_size": 1,
+        "train.optimizer": "adamw_torch",
+        "model.attention": "eager",
+    }
     started = time.perf_counter()
     found = dry_run(facts, config(arguments.layers), python=arguments.python)
     ours = time.perf_counter() - started
@@ -99,7 +115,8 @@ def main() -> int:
     print(f"{'dry run':12} {peak:18,} {peak / GIB:8.3f} {ours:8.2f} {found.answer['rss_bytes'] / GIB:8.2f}")
     print(f"{'MemTracker':12} {theirs['peak']:18,} {theirs['peak'] / GIB:8.3f} {took:8.2f} {theirs['rss'] / GIB:8.2f}")
     print(
-        f"difference {100 * (peak / theirs['peak'] - 1):+.3f} %, {took / ours:.1f} times faster (whole processes, imports included)"
+        f"difference {100 * (peak / theirs['peak'] - 1):+.3f} %, {took / ours:.1f} times faster "
+        "(whole processes, imports included)"
     )
     return 0
 

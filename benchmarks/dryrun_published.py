@@ -49,8 +49,10 @@ def summary(name: str, errors: list[float]) -> str:
         return f"{name:44} no answer"
     sizes = sorted(abs(error) for error in errors)
     return (
-        f"{name:44} n {len(errors):3d}  median {100 * statistics.median(sizes):5.1f} %  mean {100 * statistics.mean(sizes):5.1f} %  "
-        f"p90 {100 * sizes[min(len(sizes) - 1, int(0.9 * len(sizes)))]:5.1f} %  bias {100 * statistics.mean(errors):+6.1f} %  "
+        f"{name:44} n {len(errors):3d}  median {100 * statistics.median(sizes):5.1f} %  "
+        f"mean {100 * statistics.mean(sizes):5.1f} %  "
+        f"p90 {100 * sizes[min(len(sizes) - 1, int(0.9 * len(sizes)))]:5.1f} %  "
+        f"bias {100 * statistics.mean(errors):+6.1f} %  "
         f"too low by >5 % {100 * sum(error < -0.05 for error in errors) / len(errors):3.0f} %"
     )
 

@@ -15,17 +15,47 @@ from oomdoc.memory.predict import architecture_of
 from oomdoc.probe.dryrun import dry_run
 
 GIB = 1 << 30
-FULL = {"train.method": "full", "train.pure_precision": True, "train.precision": "bfloat16", "train.gradient_checkpointing": False,
-        "train.per_device_batch_size": 1, "train.optimizer": "adamw_torch"}  # fmt: skip
+FULL = {
+    "train.method": "full",
+    "train.pure_precision": True,
+    "train.precision": "bfloat16",
+    "train.gradient_checkpointing": False,
+    "train.per_device_batch_size": 1,
+    "train.optimizer": "adamw_torch",
+}
 CASES: tuple[tuple[str, dict[str, Any], float], ...] = (
     ("7B text, full step", {**FULL, "model.name": "Qwen2.5-7B", "train.sequence_tokens": 2048}, 6.0),
-    ("7B text, checkpointing", {**FULL, "model.name": "Qwen2.5-7B", "train.sequence_tokens": 2048, "train.gradient_checkpointing": True}, 6.0),
-    ("7B text, LoRA (peft)", {**FULL, "train.method": "lora", "lora.target_modules": ["all-linear"], "model.name": "Qwen2.5-7B",
-                              "train.sequence_tokens": 2048}, 15.0),
-    ("Qwen2.5-VL-7B, 1288x1288", {**FULL, "model.name": "Qwen2.5-VL-7B-Instruct", "train.sequence_tokens": 2637, "train.num_images": 1,
-                                  "image.height": 1288, "image.width": 1288, "train.freeze_vision_tower": False}, 15.0),
+    (
+        "7B text, checkpointing",
+        {**FULL, "model.name": "Qwen2.5-7B", "train.sequence_tokens": 2048, "train.gradient_checkpointing": True},
+        6.0,
+    ),
+    (
+        "7B text, LoRA (peft)",
+        {
+            **FULL,
+            "train.method": "lora",
+            "lora.target_modules": ["all-linear"],
+            "model.name": "Qwen2.5-7B",
+            "train.sequence_tokens": 2048,
+        },
+        15.0,
+    ),
+    (
+        "Qwen2.5-VL-7B, 1288x1288",
+        {
+            **FULL,
+            "model.name": "Qwen2.5-VL-7B-Instruct",
+            "train.sequence_tokens": 2637,
+            "train.num_images": 1,
+            "image.height": 1288,
+            "image.width": 1288,
+            "train.freeze_vision_tower": False,
+        },
+        15.0,
+    ),
     ("70B text, full step", {**FULL, "model.name": "Llama-3.1-70B", "train.sequence_tokens": 4096}, 40.0),
-)  # fmt: skip
+)
 
 
 def main() -> int:
@@ -35,7 +65,8 @@ def main() -> int:
     arguments = parser.parse_args()
     late = 0
     print(
-        f"{'case':28} {'best s':>7} {'worst s':>8} {'target':>7} {'RSS GiB':>8} {'peak GiB':>9} {'parameters':>16} {'catalog':>8} {'operators':>10}"
+        f"{'case':28} {'best s':>7} {'worst s':>8} {'target':>7} {'RSS GiB':>8} "
+        f"{'peak GiB':>9} {'parameters':>16} {'catalog':>8} {'operators':>10}"
     )
     for name, facts, target in CASES:
         seconds = []

@@ -103,13 +103,15 @@ def compare(facts: dict[str, dict[str, Any]], arguments: argparse.Namespace) -> 
             errors[f"{label} allocated"].append(profile.allocated_bytes / line["allocated_bytes"] - 1)
             errors[f"{label} reserved"].append(profile.reserved_bytes / line["reserved_bytes"] - 1)
         print(
-            f"{line['name']:48} {line['allocated_bytes'] / GIB:9.3f} {dry.allocated_bytes / GIB:9.3f} {closed.allocated_bytes / GIB:9.3f}",
+            f"{line['name']:48} {line['allocated_bytes'] / GIB:9.3f} {dry.allocated_bytes / GIB:9.3f} "
+            f"{closed.allocated_bytes / GIB:9.3f}",
             flush=True,
         )
     for label, found in errors.items():
         sizes = sorted(abs(error) for error in found)
         print(
-            f"{label:24} median {100 * statistics.median(sizes):5.2f} %  95th {100 * sizes[int(0.95 * (len(sizes) - 1))]:5.2f} %  n {len(sizes)}"
+            f"{label:24} median {100 * statistics.median(sizes):5.2f} %  "
+            f"95th {100 * sizes[int(0.95 * (len(sizes) - 1))]:5.2f} %  n {len(sizes)}"
         )
     return 0
 

@@ -43,7 +43,9 @@ def build(plan: dict[str, Any], device: str = "meta") -> Any:
     config, remote = _config(plan)
     attention = plan.get("attention") or "sdpa"
     if attention not in ("eager", "sdpa", "flex_attention"):
-        attention = "sdpa"  # flash-attn's kernels are accounted for behind the same function
+        attention = (
+            "flash_attention_2" if plan.get("flash_is_installed") else "sdpa"
+        )  # flash-attn's kernels are accounted for behind the same function
     with torch.device(device), _uninitialised():
         model = _instantiate(config, remote, attention, dtype_of(plan.get("dtype")))
         model.tie_weights()

@@ -64,8 +64,10 @@ def text_config(model: Architecture, kind: str) -> dict[str, Any]:
             "moe_num_experts": experts.count, "num_experts_per_tok": experts.active, "moe_k": experts.active,
             "moe_intermediate_size": experts.intermediate, "n_shared_experts": experts.shared,
             "moe_num_shared_experts": experts.shared, "first_k_dense_replace": experts.dense_layers,
-            "moe_layer_start_index": experts.dense_layers, "decoder_sparse_step": experts.every, "mlp_only_layers": [],
+            "decoder_sparse_step": experts.every, "mlp_only_layers": [],
         }  # fmt: skip
+        if experts.dense_layers:
+            config["moe_layer_start_index"] = experts.dense_layers
         if experts.shared_intermediate:
             config["shared_expert_intermediate_size"] = experts.shared_intermediate
         if kind in ("mixtral", "phimoe", "gpt_oss"):
@@ -114,7 +116,7 @@ def _falcon(model: Architecture) -> dict[str, Any]:
 
 
 def _t5(model: Architecture) -> dict[str, Any]:
-    gated = model.shape.mlp == "gated" and "flan" in model.name
+    gated = "flan" in model.name
     return {"model_type": "t5", "d_model": model.hidden, "d_ff": model.intermediate, "num_layers": model.layers // 2,
             "num_decoder_layers": model.layers // 2, "num_heads": model.heads, "d_kv": model.head_dim,
             "vocab_size": model.vocab, "tie_word_embeddings": model.tied, "decoder_start_token_id": 0,

@@ -178,7 +178,7 @@ def _failed(index: int, allocation: Allocation, error: OutOfMemory) -> dict[str,
     return {
         "event": index,
         "phase": allocation.phase,
-        "op": allocation.op,
+        "op": str(allocation.op),
         "module": allocation.module,
         "shape": list(allocation.shape),
         "dtype": allocation.dtype,

@@ -9,6 +9,7 @@ from oomdoc.memory.architecture import Architecture, ArchitectureError, Said, Sh
 from oomdoc.memory.catalog import shapes
 from oomdoc.memory.linears import targeted
 from oomdoc.memory.logits import recipe_name
+from oomdoc.memory.platform import context_part
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
@@ -148,14 +149,21 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "padded": settings.samples > 1 and not facts.get("train.packing") and settings.lengths != "fixed",
         "liger": settings.liger, "loss": recipe_name(model, settings),
         "short": 0.5 if settings.lengths == "varying" and settings.trains else None,
-        "card_bytes": settings.capacity or None,
+        "card_bytes": _room(settings),
         "eval_batch": settings.eval_batch or None,
         "prompt_tokens": settings.serving.prompt or None, "new_tokens": settings.serving.new_tokens or None,
         "capability": capability(str(facts.get("hardware.gpu_name") or "")),
-        "capacity_bytes": None,
+        "capacity_bytes": _room(settings),
         "alloc_conf": str(facts.get("env.alloc_conf") or ("expandable_segments:True" if settings.expandable else "")),
         "parallel": _parallel(settings),
     }  # fmt: skip
+
+
+def _room(settings: Settings) -> int | None:
+    """What the card leaves to PyTorch: its size less the CUDA context and other processes; None where not known."""
+    if not settings.capacity:
+        return None
+    return max(1, settings.capacity - settings.other_processes - context_part(settings).bytes)
 
 
 def _lora(settings: Settings, half: str, model: Architecture, config: Mapping[str, Any]) -> dict[str, Any] | None:

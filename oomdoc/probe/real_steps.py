@@ -84,6 +84,7 @@ class RealRun:
                 __import__("flash_attn")
 
                 self.figures["attention"] = attention
+                plan["flash_is_installed"] = True
             if "attention" not in self.figures:
                 self.notes.append("flash-attn is not installed in this environment: sdpa was run in its place")
         model = build(plan, self.device)

@@ -31,10 +31,16 @@ def dryrun_text(
         lines.append("  " + _phases(timeline, columns - 4))
     rows = [_tensor(each) for each in (answer.get("top_tensors") or ())[:top]]
     if rows:
-        lines += ["", say(language, "dryrun.tensors"), *(_cut(line, columns) for line in table(rows).split("\n"))]
+        lines += ["", say(language, "dryrun.tensors"), *(_cut(line, columns) for line in _left(rows))]
     modules = [(each["module"] or "-", size(each["bytes"])) for each in (answer.get("top_modules") or ())[:top]]
     if modules:
         lines += ["", say(language, "dryrun.modules"), *(_cut(line, columns) for line in table(modules).split("\n"))]
+    failure = answer.get("failure")
+    if failure:
+        where = f"{failure['module'] or '-'} [{failure['op']}]"
+        tried, held = size(failure["tried_to_allocate_bytes"]), size(failure["allocated_bytes"])
+        moment = say(language, f"moment.{failure['phase']}")
+        lines += ["", say(language, "dryrun.failure", phase=moment, tried=tried, held=held, where=where)]
     if answer.get("kernels"):
         kernels = ", ".join(f"{name} {count}" for name, count in answer["kernels"].items())
         lines += ["", say(language, "dryrun.kernels", kernels=kernels)]
@@ -83,6 +89,12 @@ def _tensor(each: Mapping[str, Any]) -> tuple[str, ...]:
         f"{shape} {each['dtype']}",
         f"{where}  {each.get('frame') or ''}".rstrip(),
     )
+
+
+def _left(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Columns aligned to the left, the figures in the second one to the right."""
+    widths = [max(len(row[place]) for row in rows) for place in range(3)]
+    return [f"  {row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:{widths[2]}}  {row[3]}".rstrip() for row in rows]
 
 
 def _cut(line: str, columns: int) -> str:

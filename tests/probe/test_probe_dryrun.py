@@ -19,14 +19,26 @@ from oomdoc.probe.plan import plan_of
 
 PYTHON = os.environ.get("OOMDOC_TEST_PYTHON") or sys.executable
 CONFIG = {
-    "model_type": "llama", "hidden_size": 256, "intermediate_size": 512, "num_hidden_layers": 3, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "vocab_size": 2000, "tie_word_embeddings": False, "max_position_embeddings": 1024,
-}  # fmt: skip
+    "model_type": "llama",
+    "hidden_size": 256,
+    "intermediate_size": 512,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 2000,
+    "tie_word_embeddings": False,
+    "max_position_embeddings": 1024,
+}
 PARAMETERS = 2 * 2000 * 256 + 256 + 3 * (256 * 256 * 2 + 256 * 128 * 2 + 3 * 256 * 512 + 2 * 256)
 FACTS = {
-    "train.method": "full", "train.pure_precision": True, "train.precision": "bfloat16", "train.sequence_tokens": 256,
-    "train.per_device_batch_size": 1, "train.gradient_checkpointing": False, "train.optimizer": "adamw_torch",
-}  # fmt: skip
+    "train.method": "full",
+    "train.pure_precision": True,
+    "train.precision": "bfloat16",
+    "train.sequence_tokens": 256,
+    "train.per_device_batch_size": 1,
+    "train.gradient_checkpointing": False,
+    "train.optimizer": "adamw_torch",
+}
 
 
 @cache
@@ -164,13 +176,30 @@ def test_generation_grows_a_cache(worker: Worker) -> None:
 
 def test_qwen_vl_runs_with_real_grids(worker: Worker) -> None:
     config = {
-        "model_type": "qwen2_5_vl", "image_token_id": 990, "video_token_id": 991, "vision_start_token_id": 988,
-        "vision_end_token_id": 989, "tie_word_embeddings": False,
-        "text_config": {**{k: v for k, v in CONFIG.items() if k != "model_type"}, "model_type": "qwen2_5_vl_text", "vocab_size": 1000,
-                        "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]}},
-        "vision_config": {"depth": 2, "hidden_size": 64, "num_heads": 4, "intermediate_size": 128, "out_hidden_size": 256,
-                          "patch_size": 14, "window_size": 112, "fullatt_block_indexes": [1], "spatial_merge_size": 2},
-    }  # fmt: skip
+        "model_type": "qwen2_5_vl",
+        "image_token_id": 990,
+        "video_token_id": 991,
+        "vision_start_token_id": 988,
+        "vision_end_token_id": 989,
+        "tie_word_embeddings": False,
+        "text_config": {
+            **{k: v for k, v in CONFIG.items() if k != "model_type"},
+            "model_type": "qwen2_5_vl_text",
+            "vocab_size": 1000,
+            "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]},
+        },
+        "vision_config": {
+            "depth": 2,
+            "hidden_size": 64,
+            "num_heads": 4,
+            "intermediate_size": 128,
+            "out_hidden_size": 256,
+            "patch_size": 14,
+            "window_size": 112,
+            "fullatt_block_indexes": [1],
+            "spatial_merge_size": 2,
+        },
+    }
     plan = plan_of(
         {**FACTS, "train.num_images": 1, "image.height": 280, "image.width": 224, "train.freeze_vision_tower": False},
         config,
@@ -214,8 +243,22 @@ def test_the_command_writes_its_files(worker: Worker, tmp_path: Path) -> None:
 
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     page, dump = tmp_path / "out.html", tmp_path / "out.pickle"
-    arguments = ["--config", str(tmp_path), "--method", "full", "--max-length", "128", "--python", PYTHON, "--lang", "en",
-                 "--timeline", str(page), "--snapshot", str(dump)]  # fmt: skip
+    arguments = [
+        "--config",
+        str(tmp_path),
+        "--method",
+        "full",
+        "--max-length",
+        "128",
+        "--python",
+        PYTHON,
+        "--lang",
+        "en",
+        "--timeline",
+        str(page),
+        "--snapshot",
+        str(dump),
+    ]
     done = CliRunner().invoke(command, arguments, standalone_mode=False)
     assert done.exception is None, done.output
     assert "LlamaForCausalLM" in done.output

@@ -19,11 +19,22 @@ from oomdoc.probe.plan import plan_of
 GIB = 1 << 30
 PYTHON = os.environ.get("OOMDOC_TEST_PYTHON") or sys.executable
 CONFIG = {
-    "model_type": "llama", "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "vocab_size": 500, "max_position_embeddings": 256,
-}  # fmt: skip
-FACTS = {"train.method": "full", "train.pure_precision": True, "train.precision": "float32", "train.sequence_tokens": 32,
-         "eval.per_device_batch_size": 1, "train.optimizer": "adamw_torch"}  # fmt: skip
+    "model_type": "llama",
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "vocab_size": 500,
+    "max_position_embeddings": 256,
+}
+FACTS = {
+    "train.method": "full",
+    "train.pure_precision": True,
+    "train.precision": "float32",
+    "train.sequence_tokens": 32,
+    "eval.per_device_batch_size": 1,
+    "train.optimizer": "adamw_torch",
+}
 
 
 @cache
@@ -91,11 +102,16 @@ def test_the_search_finds_the_largest_that_fits(truth: int, guess: int) -> None:
 
 def test_measured_figures_become_a_profile() -> None:
     answer = {
-        "phases": [{"phase": "load", "moment": "load", "allocated_bytes": 10, "reserved_bytes": 20},
-                   {"phase": "forward", "moment": "step 1", "allocated_bytes": 30, "reserved_bytes": 40},
-                   {"phase": "forward", "moment": "step 2", "allocated_bytes": 35, "reserved_bytes": 40}],
-        "allocated_bytes": 35, "reserved_bytes": 40, "device_bytes": 60, "gpu": {"name": "A100"},
-    }  # fmt: skip
+        "phases": [
+            {"phase": "load", "moment": "load", "allocated_bytes": 10, "reserved_bytes": 20},
+            {"phase": "forward", "moment": "step 1", "allocated_bytes": 30, "reserved_bytes": 40},
+            {"phase": "forward", "moment": "step 2", "allocated_bytes": 35, "reserved_bytes": 40},
+        ],
+        "allocated_bytes": 35,
+        "reserved_bytes": 40,
+        "device_bytes": 60,
+        "gpu": {"name": "A100"},
+    }
     profile = profile_of(plan_of({"model.name": "Qwen2.5-0.5B", **FACTS}), answer, 24 * GIB)
     assert (profile.method, profile.peak_phase, profile.basis) == ("probe", "forward", "A100")
     assert [each.allocated_bytes for each in profile.phases] == [10, 35]

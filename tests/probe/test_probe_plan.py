@@ -50,8 +50,14 @@ def test_a_diffusion_model_cannot_be_built_from_the_catalog() -> None:
 
 
 def test_a_config_file_beats_the_catalog(tmp_path: Path) -> None:
-    config = {"model_type": "qwen2", "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-              "intermediate_size": 128, "vocab_size": 1000}  # fmt: skip
+    config = {
+        "model_type": "qwen2",
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 128,
+        "vocab_size": 1000,
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     job = plan_of({**BASE, "model.config_path": str(tmp_path)}).job
     assert job["config"] == config

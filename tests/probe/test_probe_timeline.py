@@ -10,13 +10,28 @@ from oomdoc.report.dryrun_text import sparkline
 MIB = 1 << 20
 ANSWER: dict[str, Any] = {
     "timeline": {
-        "allocated": [MIB, 3 * MIB, 2 * MIB], "reserved": [2 * MIB, 4 * MIB, 4 * MIB],
+        "allocated": [MIB, 3 * MIB, 2 * MIB],
+        "reserved": [2 * MIB, 4 * MIB, 4 * MIB],
         "components": [{"weights": MIB}, {"weights": MIB, "activations": 2 * MIB}, {"weights": MIB, "gradients": MIB}],
         "marks": [{"at": 0, "phase": "load", "label": "load"}, {"at": 1, "phase": "forward", "label": "step <1>"}],
     },
-    "top_tensors": [{"bytes": MIB, "component": "weights", "shape": [2, 3], "dtype": "float32", "module": "a<b>", "name": "", "frame": ""}],
-    "trace": [[1, MIB, "", "embed", "weights", "load"], [2, 2 * MIB, "model.py:7 in forward", "mlp", "activations", "aten.mm"], -2],
-}  # fmt: skip
+    "top_tensors": [
+        {
+            "bytes": MIB,
+            "component": "weights",
+            "shape": [2, 3],
+            "dtype": "float32",
+            "module": "a<b>",
+            "name": "",
+            "frame": "",
+        }
+    ],
+    "trace": [
+        [1, MIB, "", "embed", "weights", "load"],
+        [2, 2 * MIB, "model.py:7 in forward", "mlp", "activations", "aten.mm"],
+        -2,
+    ],
+}
 
 
 def test_the_page_is_self_contained_and_escapes_names() -> None:
