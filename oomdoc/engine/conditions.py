@@ -6,15 +6,15 @@ beside unknowns; `any` is True as soon as one part is True; `not` keeps None.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.facts.model import Value
 
 Values: TypeAlias = Mapping[str, Value]
 Test: TypeAlias = Callable[[Values], bool | None]
 
-_VERSION = re.compile(r"\d+")
+_VERSION = lazy(r"\d+")
 
 
 class ConditionError(ValueError):

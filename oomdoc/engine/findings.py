@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from oomdoc.engine.conditions import Values
 from oomdoc.engine.rule import Rule, Sign
 from oomdoc.facts.case import Case
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 
 Standing: TypeAlias = Literal["confirmed", "likely", "possible"]

@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from oomdoc.engine.conditions import Values
 from oomdoc.engine.findings import UNDECIDED_PENALTY, Judgement, sigmoid
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.vocabulary import Term, askable
 
 _LEADING = 8

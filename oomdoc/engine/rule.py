@@ -1,16 +1,15 @@
 """A rule: one cause, what must hold, the signs for and against with their weights, and its texts."""
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from oomdoc.engine.conditions import Condition, compile_clause
 from oomdoc.facts import base
+from oomdoc.facts.lazy import dataclass, lazy
 
 _SIGN_KEYS = frozenset({"weight", "en", "zh", "decisive"})
-_PLACE = re.compile(r"\{([a-z_.]+)\}")
+_PLACE = lazy(r"\{([a-z_.]+)\}")
 
 
 @dataclass(frozen=True, slots=True)

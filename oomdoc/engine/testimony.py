@@ -1,10 +1,10 @@
 """The memory model as a witness in a case: the predicted profile, and what the figures say about the settings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import How
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.units import size
 from oomdoc.memory.architecture import Architecture, ArchitectureError
 from oomdoc.memory.model_facts import exact_architecture

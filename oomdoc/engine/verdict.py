@@ -1,10 +1,10 @@
 """The verdict: whether this is out of memory at all, and which memory; by the message, never by the word alone."""
 
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from oomdoc.facts.case import Case, Event, Memory
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 
 Outcome: TypeAlias = Literal["oom", "not_oom", "unclear"]

@@ -6,11 +6,12 @@ from functools import cache
 from oomdoc.facts import base
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.units import GIB
 
-_MAKERS = re.compile(r"nvidia|geforce|tesla|quadro|amd|radeon|intel|\bgpu\b|\bgraphics\b|[^a-z0-9]+", re.IGNORECASE)
-_SIZE = re.compile(r"\d+\s?g(?:i?b)?\b.*|\bsxm\d?.*|\bpcie?.*|\bnvl\b.*|\bhbm.*", re.IGNORECASE)
-_SERIES = re.compile(r"^(?:rtx|gtx|rx)")
+_MAKERS = lazy(r"nvidia|geforce|tesla|quadro|amd|radeon|intel|\bgpu\b|\bgraphics\b|[^a-z0-9]+", re.IGNORECASE)
+_SIZE = lazy(r"\d+\s?g(?:i?b)?\b.*|\bsxm\d?.*|\bpcie?.*|\bnvl\b.*|\bhbm.*", re.IGNORECASE)
+_SERIES = lazy(r"^(?:rtx|gtx|rx)")
 
 
 def card_facts(case: Case) -> list[Fact]:

@@ -1,16 +1,17 @@
 """What a terminal would have acted on: colour codes, overprinting, backspaces, invisible characters. None survives."""
 
-import re
 from typing import Final
 
+from oomdoc.facts.lazy import lazy
+
 # CSI, OSC (hyperlinks, titles), other escapes, with ESC or the one-character C1 forms; never across a line break.
-_ESCAPES: Final = re.compile(
+_ESCAPES: Final = lazy(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"
     r"|(?:\x1b[\]PX^_]|[\x9d\x90])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)"
     r"|\x1b[ -/]*[0-~]"
 )
 # Colour codes whose ESC was lost by copying, or written out; only trusted where a reset stands in the text as well.
-_PRINTED: Final = re.compile(
+_PRINTED: Final = lazy(
     r"(?:\\x1b|\\033|\\e|\\u001b|\^\[|␛|\x1b)?\[(?:\d{1,3}(?:;\d{1,3}){0,4})?m|(?:\\x1b|\\033|\\u001b|\^\[)\[\d*K"
 )
 _RESETS: Final = ("[0m", "[m")
@@ -41,11 +42,11 @@ _ASCII_DROPPED: Final = bytes(code for code, to in _KEEPING_RETURNS.items() if c
 _ASCII_BLANKS: Final = bytes(32 if _KEEPING_RETURNS.get(code) == " " else code for code in range(256))
 
 # Every repetition has a bound: a hostile line must not cost more than its length.
-_BAR: Final = re.compile(
+_BAR: Final = lazy(
     r"\d{1,3}%\|[^|\n]{0,300}\||\d{1,9}/\d{1,9} \[\d|\d(?:\.\d{1,6})?\s?(?:it/s|s/it|[kMG]i?B/s)"
     r"|\d{1,3}%\s{0,3}[#█=>.-]{3}|^\s*\d{1,3}\.?\d{0,3}\s?%"
 )
-_BAR_END: Final = re.compile(r"\d{1,3}%\|[^|\n]{0,300}\|[^\[\]\n]{0,80}\[[^\]\n]{0,200}\](?=\S)")
+_BAR_END: Final = lazy(r"\d{1,3}%\|[^|\n]{0,300}\|[^\[\]\n]{0,80}\[[^\]\n]{0,200}\](?=\S)")
 
 
 def neutral(text: str) -> str:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.model import Scalar, Value
 from oomdoc.facts.vocabulary import term
 from oomdoc.ingest.frameworks import Parameter
@@ -43,8 +44,12 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "list": (tuple,),
 }
-_STAGE = re.compile(r"(?:zero|(?<![a-z0-9])z|stage)[\s_-]?(?:stage[\s_-]?)?([0-3])(?!\d)", re.IGNORECASE)
-_SEPARATORS = re.compile(r"[\s,]+")
+_STAGE = lazy(r"(?:zero|(?<![a-z0-9])z|stage)[\s_-]?(?:stage[\s_-]?)?([0-3])(?!\d)", re.IGNORECASE)
+_PATH = re.compile(r"[\w./~@:+-]+")
+_NO_MODEL = re.compile(
+    r"\.(?:jsonl?|ya?ml|csv|tsv|txt|parquet|arrow|py|sh|log|png|jpe?g|zip|toml)$|^(?:config|data|dataset|output|result|run)s?/"
+)
+_SEPARATORS = lazy(r"[\s,]+")
 
 
 def convert(parameter: Parameter, value: Value) -> Converted:
@@ -208,6 +213,16 @@ def _stem(_: Parameter, _value: Value, text: str) -> Converted:
     return text
 
 
+def _model_name(_: Parameter, value: Value, text: str) -> Converted:
+    written = str(value).strip()
+    if len(text) > 300 or _NO_MODEL.search(text) or not _PATH.fullmatch(written):
+        return SILENT
+    from oomdoc.ingest.model_names import find  # imported here: its patterns cost, and few runs need them
+
+    hub = written.count("/") == 1 and written[0].isalpha()
+    return written if hub or find("/".join(written.rsplit("/", 2)[-2:])) else SILENT
+
+
 _READERS: dict[str, Callable[[Parameter, Value, str], Converted]] = {
     "value": _plain,
     "dtype": _dtype,
@@ -221,4 +236,5 @@ _READERS: dict[str, Callable[[Parameter, Value, str], Converted]] = {
     "last-name": _last_name,
     "member": _member,
     "stem": _stem,
+    "model-name": _model_name,
 }

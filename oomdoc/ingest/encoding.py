@@ -1,9 +1,9 @@
 """Bytes to text: which encoding a log is in. Nothing is refused; what cannot be decoded is replaced and counted."""
 
 import codecs
-import re
-from dataclasses import dataclass
 from typing import Final
+
+from oomdoc.facts.lazy import dataclass, lazy
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -14,7 +14,7 @@ _MARKS: Final = (
 )
 # The start of a file tells its encoding; a whole gigabyte need not be looked at.
 SAMPLE: Final = 1 << 18
-_HIGH: Final = re.compile(rb"[\x80-\xff]+")
+_HIGH: Final = lazy(rb"[\x80-\xff]+")
 # Random pairs of high bytes are wrong UTF-8 in a third of the places or more; damaged UTF-8 in far fewer.
 _BROKEN_SHARE: Final = 0.15
 

@@ -1,13 +1,13 @@
 """Messages to events and the facts they state: what came first is the cause, what a retry survived is not fatal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from oomdoc.facts import base
 from oomdoc.facts.case import Event
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import term
 from oomdoc.ingest import phases, tracebacks

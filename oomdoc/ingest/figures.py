@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
+from oomdoc.facts.lazy import lazy
 from oomdoc.ingest.pattern import PROCESS, Field, Node, group_name, parse
 from oomdoc.ingest.template import Template
 
@@ -16,7 +17,7 @@ Figures: TypeAlias = dict[str, int | float | str]
 UNLIMITED: Final = 1 << 64
 _SCALE: Final = {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _FIXED: Final = {"kib": "k", "mib": "m", "gib": "g"}
-_PRINTED = re.compile(r"(\d+)(?:\.(\d+))?\s*([bkmgt])")
+_PRINTED = lazy(r"(\d+)(?:\.(\d+))?\s*([bkmgt])")
 _SIGNALS: Final = {6: "SIGABRT", 7: "SIGBUS", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
 _SIGNAL_WORDS: Final = {"killed": "SIGKILL", "bus error": "SIGBUS", "segmentation fault": "SIGSEGV"}
 _ITEM_BYTES: Final = {"half": 2, "bfloat16": 2, "float": 4, "double": 8, "int32": 4, "int64": 8, "int8": 1, "uint8": 1}

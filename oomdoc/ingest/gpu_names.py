@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import lazy
 
 _NUMBERS: Final = {
     "one": 1,
@@ -37,24 +38,24 @@ _NUMBERS: Final = {
 }
 _WORDS = "|".join(sorted(_NUMBERS, key=len, reverse=True))
 _UNIT = r"(?:GiB|GB|Gb|gb|G|g)(?![A-Za-z0-9])"
-_SIZE_AFTER = re.compile(
+_SIZE_AFTER = lazy(
     r"^(?:s\b)?[ \-_(（,，/]{0,3}(?:(?:GPU)?[（(,，]每[张卡块]|每[张卡块]|显存|的|with|has|each|card|显卡|gpu)?"
     rf"(?:显存)?[ (（]{{0,2}}(\d{{1,3}})[ -]?{_UNIT}",
     re.IGNORECASE,
 )
-_SIZE_BEFORE = re.compile(r"(?<![\d.])(\d{1,3})[ -]?(?:GiB|GB|Gb|gb|G|g)(?:显存)?[ -]?(?:VRAM )?的?\s?$")
-_COUNT_BEFORE = re.compile(
+_SIZE_BEFORE = lazy(r"(?<![\d.])(\d{1,3})[ -]?(?:GiB|GB|Gb|gb|G|g)(?:显存)?[ -]?(?:VRAM )?的?\s?$")
+_COUNT_BEFORE = lazy(
     rf"(?:(?<![\d.,A-Za-z_])(\d{{1,3}})|(?<![A-Za-z])({_WORDS}))"
     rf"[ \-]?(?:x|X|×|\*|张|块|卡|片|台|个|颗)?[ \-]?(?:的)?(?:nvidia|gpus?|显卡)?[ ]?$",
     re.IGNORECASE,
 )
-_COUNT_AFTER = re.compile(
+_COUNT_AFTER = lazy(
     r"^(?:[ \-]?\d{1,3} ?G(?:i?B)?)?(?: ?gpus?)?[ ]?(?:[x×*])[ ]?(\d{1,2})(?![\d.]|[ ]?[*x]?\d*G)", re.IGNORECASE
 )
 _PLAUSIBLE_GIB: Final = (1, 300)
 _PLAUSIBLE_COUNT: Final = (1, 64)
 # A strict name is believed directly behind these: "on a 4090", "用的是3090".
-_LEAD_IN = re.compile(
+_LEAD_IN = lazy(
     r"(?:\b(?:on|with|an?|my|the|single|nvidia|have|using|use)|用|在|是|块|张|卡|台|单|[x×*])[ \-]?$", re.IGNORECASE
 )
 _NEAR: Final = 40

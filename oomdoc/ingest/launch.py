@@ -1,11 +1,11 @@
 """How many processes a launch starts and on how many GPUs: launchers, their options, the environment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.ingest.frameworks import Framework, normal
 from oomdoc.ingest.syntax.setting import Command, Setting

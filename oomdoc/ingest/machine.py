@@ -1,11 +1,11 @@
 """The live machine as facts: cards, host memory and its limits, /dev/shm, and the versions of a Python environment."""
 
 import os
-import re
 from contextlib import suppress
 from pathlib import Path
 
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.model import Value
 from oomdoc.ingest.gpu import GpuReading, read_gpus
 
@@ -16,7 +16,7 @@ _PACKAGES = {
         "tensorflow jax diffusers lightning"
     ).split()
 }
-_DIST_INFO = re.compile(r"^(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info$")
+_DIST_INFO = lazy(r"^(?P<name>[A-Za-z0-9_.]+)-(?P<version>[^-]+)\.dist-info$")
 
 
 def machine_facts(reading: GpuReading | None = None) -> list[Fact]:

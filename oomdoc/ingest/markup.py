@@ -4,6 +4,8 @@ import json
 import re
 from typing import Final
 
+from oomdoc.facts.lazy import lazy
+
 _ENTITIES: Final = {
     "gt": ">",
     "lt": "<",
@@ -15,22 +17,22 @@ _ENTITIES: Final = {
     "#x27": "'",
     "#34": '"',
 }
-_ENTITY: Final = re.compile(f"&({'|'.join(_ENTITIES)});")
-_TAG: Final = re.compile(
+_ENTITY: Final = lazy(f"&({'|'.join(_ENTITIES)});")
+_TAG: Final = lazy(
     r"</?(?:pre|code|p|div|span|details|summary|strong|em|td|th|tr|table|tbody|li|ul|ol|kbd|samp|blockquote|font)"
     r"(?:\s[^<>\n]{0,300})?/?>",
     re.IGNORECASE,
 )
-_BREAK: Final = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_QUOTED: Final = re.compile(r"^ {0,3}>(?: |$)(?!>> )")
-_BOX_TOP: Final = re.compile(r"^\s*[╭┌┏+][─━-]+\s?(.*?)\s?[─━-]*[╮┐┓+]?\s*$")
-_BOX_BOTTOM: Final = re.compile(r"^\s*[╰└┗+][─━-]+[╯┘┛+]?\s*$")
-_BOX_ROW: Final = re.compile(r"^\s*[│┃|] ?(.*?)\s*[│┃|]?\s*$")
+_BREAK: Final = lazy(r"<br\s*/?>", re.IGNORECASE)
+_QUOTED: Final = lazy(r"^ {0,3}>(?: |$)(?!>> )")
+_BOX_TOP: Final = lazy(r"^\s*[╭┌┏+][─━-]+\s?(.*?)\s?[─━-]*[╮┐┓+]?\s*$")
+_BOX_BOTTOM: Final = lazy(r"^\s*[╰└┗+][─━-]+[╯┘┛+]?\s*$")
+_BOX_ROW: Final = lazy(r"^\s*[│┃|] ?(.*?)\s*[│┃|]?\s*$")
 _BOX_SIDES: Final = "│┃|"
 # A box with crossings is a table (nvitop, rich tables) and is read as one.
 _CROSSINGS: Final = ("┬", "┼", "├", "╪", "╤", "┴")
 _LONGEST_BOX: Final = 1200
-_JSON_STRING: Final = re.compile(r'^\s*("(?:[^"\\]|\\.)*"),?\s*$')
+_JSON_STRING: Final = lazy(r'^\s*("(?:[^"\\]|\\.)*"),?\s*$')
 
 Numbered = list[tuple[int, str]]
 

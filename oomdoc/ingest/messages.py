@@ -4,9 +4,9 @@ import re
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.ingest.figures import Figures, read
 from oomdoc.ingest.pattern import compile_pattern, flatten, gist, vocabulary

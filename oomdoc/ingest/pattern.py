@@ -6,9 +6,10 @@ be there: what follows may be cut or garbled at any point. A backslash takes a c
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Final, TypeAlias
+
+from oomdoc.facts.lazy import dataclass, lazy
 
 # Quote and box marks that wrap a message; blanked before matching, so that a wrapped message is a spaced one.
 MARKS: Final = ">|│┃║*`"
@@ -39,9 +40,7 @@ TYPES: Final[dict[str, str]] = {
     "processes": rf"(?:\s*(?:process\s+\d+|including\s+non-pytorch\s+memory\s*,?\s*this\s+process)\s+has\s+"
     rf"(?:{_NUMBER}\s*{_UNIT})(?:\s+memory\s+in\s+use\.?)?)*\s*",
 }
-PROCESS: Final = re.compile(
-    rf"(?:process\s+(?P<pid>\d+)|this\s+process)\s+has\s+(?P<size>{_NUMBER}\s*{_UNIT})", re.ASCII
-)
+PROCESS: Final = lazy(rf"(?:process\s+(?P<pid>\d+)|this\s+process)\s+has\s+(?P<size>{_NUMBER}\s*{_UNIT})", re.ASCII)
 
 
 class PatternError(ValueError):
@@ -81,7 +80,7 @@ class Mark:
 Node: TypeAlias = Literal | Field | Choice | Mark
 Sequence: TypeAlias = tuple[Node, ...]
 
-_TOKEN = re.compile(
+_TOKEN = lazy(
     r"(?P<escape>\\.)|(?P<gap>\.\.\.)|\{(?P<name>[\w.]+):(?P<type>\w+)\}|(?P<sign>[\[\]{}|~^$])|(?P<text>[^\\\[\]{}|~^$.]+|\.)",
     re.DOTALL,
 )
@@ -192,9 +191,9 @@ def _words(text: str) -> list[bytes]:
 
 _DIGITS = b"0123456789"
 _LETTERS = bytes(code if chr(code) in "abcdefghijklmnopqrstuvwxyz_" else 32 for code in range(256))
-_INNERMOST = re.compile(r"(?<!\\)\[[^\[\]{}]*\](?<!\\\])|(?<!\\)\{[^\[\]{}]*\}(?<!\\\})")
-_GAP = re.compile(r"\0|\.\.\.")
-_BREAK = re.compile(r"[.,;:()^$\\\[\]{}]")
+_INNERMOST = lazy(r"(?<!\\)\[[^\[\]{}]*\](?<!\\\])|(?<!\\)\{[^\[\]{}]*\}(?<!\\\})")
+_GAP = lazy(r"\0|\.\.\.")
+_BREAK = lazy(r"[.,;:()^$\\\[\]{}]")
 _BLANK = str.maketrans(dict.fromkeys(MARKS, " "))
 
 
@@ -248,4 +247,4 @@ def _literal(text: str) -> str:
     return "".join(out)
 
 
-_RUNS = re.compile(r"[.,;:()\s]+|[^.,;:()\s]+")
+_RUNS = lazy(r"[.,;:()\s]+|[^.,;:()\s]+")

@@ -5,12 +5,13 @@ Meanings of frames and lines are data (`knowledge/logs/frames.yaml`, `phases.yam
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
 from oomdoc.facts import base
 from oomdoc.facts.case import Frame
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.progress import progress
 from oomdoc.ingest.tracebacks import Traceback

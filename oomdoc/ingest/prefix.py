@@ -6,11 +6,11 @@ A form counts only where a text uses it regularly: ordinary text that looks like
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import dataclass
 
 # Enough lines to know a text's habits; prefixes nest at most this deep (time, pod, rank, logger).
 _SAMPLED: Final = 1500

@@ -5,12 +5,13 @@ from functools import cache
 
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.model import Value
 from oomdoc.ingest.digest import digest
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.stated import stated
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?([kmg])", re.IGNORECASE)
+_SIZE = lazy(r"(\d+(?:\.\d+)?)\s?([kmg])", re.IGNORECASE)
 _SHIFT = {"k": 10, "m": 20, "g": 30}
 
 

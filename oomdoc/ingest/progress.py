@@ -1,21 +1,21 @@
 """How far the run had come: progress bars, step and epoch counters, as facts `run.*`."""
 
 import re
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.stated import stated
 
 # tqdm: "desc:  12%|##   | 120/1000 [01:02<07:34,  1.94it/s, loss=..]"; counts with k, M or G are bytes or files.
-_BAR = re.compile(
+_BAR = lazy(
     r"^(?P<label>.*?)(?:(?<!\d)\d{1,3}%)\|[^|\n]*\|\s*(?P<done>\d+)/(?P<total>\d+)\s*\[(?P<elapsed>[^<\]]*)<(?P<left>[^,\]]*),\s*"
     r"(?P<rate>[^\],]*)"
 )
-_EPOCH_LABEL = re.compile(r"\b[Ee]poch\s*[:\[(]?\s*(\d+)(?:\s*[/|]\s*(\d+))?")
+_EPOCH_LABEL = lazy(r"\b[Ee]poch\s*[:\[(]?\s*(\d+)(?:\s*[/|]\s*(\d+))?")
 _MOST_BARS = 120
 _TRAINING = (
     "Running training",

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.ingest.frameworks import ancestors, normal, raw_files
 from oomdoc.ingest.syntax.setting import Command, Parsed, Setting

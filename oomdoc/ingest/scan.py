@@ -5,10 +5,9 @@ short piece every so often, so that memory figures printed at each step keep the
 """
 
 import codecs
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from io import FileIO
 from itertools import accumulate, chain
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest.breaks import Counter
 from oomdoc.ingest.encoding import detect
 from oomdoc.ingest.sources import chunks
@@ -35,7 +35,7 @@ _MOST_HITS: Final = 200_000
 _SAMPLE: Final = 2 << 10
 _MOST_SAMPLES: Final = 96
 _CARRIED: Final = 64 << 10
-_RANK: Final = re.compile(rb"rank[ _:]?(\d{1,5})|^ {0,3}(\d{1,4}): |default(\d{1,4})\]|pid=(\d+)")
+_RANK: Final = lazy(rb"rank[ _:]?(\d{1,5})|^ {0,3}(\d{1,4}): |default(\d{1,4})\]|pid=(\d+)")
 
 Progress = Callable[[int], None]
 

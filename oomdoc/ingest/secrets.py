@@ -2,33 +2,35 @@
 
 import re
 
+from oomdoc.facts.lazy import lazy
+
 MASK = "***"
 NAME = (
     r"[A-Za-z0-9_.-]*(?:api[_-]?key|access[_-]?key(?:[_-]?id)?|secret(?:[_-]?(?:access)?[_-]?key)?|token|passw(?:or)?d|passwd"
     r"|credentials?|private[_-]?key|auth[_-]?key|webhook(?:[_-]?url)?)"
 )
 # What ends in "token(s)" and counts something else: max_new_tokens, eos_token, pad_token_id, tokenizer.
-HARMLESS = re.compile(
+HARMLESS = lazy(
     r"(?i)(?:^|[_.-])(?:eos|bos|pad|unk|sep|cls|mask|image|video|audio|special|stop|chat|start|end|add|per|prefix|suffix|middle"
     r"|new|min|max|num|n|im|vision|context|next|prompt|skip|think|decoder|encoder|first|last|modality|split|output|input)"
     r"_?token\Z"
 )
-ASSIGNED = re.compile(
+ASSIGNED = lazy(
     rf"(?i)(?<![A-Za-z0-9])(?P<name>{NAME})(?P<between>[\"']?[ \t]*(?:=|:|\s(?=[^\s=:-]))[ \t]*)"
     r"(?P<value>\"[^\"\r\n]*\"|'[^'\r\n]*'|[^\s\"',;&)}\]]+)"
 )
-SHAPES = re.compile(
+SHAPES = lazy(
     r"\bhf_[A-Za-z0-9]{16,}|\bsk-(?:[a-z]+-)*[A-Za-z0-9_-]{16,}|\bgh[pousr]_[A-Za-z0-9]{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}"
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bxox[abprs]-[\w-]{10,}|\bnpm_[A-Za-z0-9]{30,}|\bpypi-[\w-]{30,}|\bAIza[\w-]{30,}"
     r"|\bnvapi-[\w-]{20,}|\bms-[0-9a-f]{8}-[0-9a-f-]{20,}|\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]{5,}"
 )
-HEADER = re.compile(
+HEADER = lazy(
     r"(?i)(?P<head>\b(?:proxy-)?authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic|token)\s+)?)(?P<value>[^\s\"',]+)"
 )
-BEARER = re.compile(r"(?i)(?P<head>\bbearer\s+)(?P<value>[A-Za-z0-9._~+/-]{16,}=*)")
-URL = re.compile(r"(?P<head>\b[a-z][a-z0-9+.-]{1,20}://)(?P<user>[^\s/@:\"']{0,200}):(?P<value>[^\s/@\"']{1,300})@")
-PEM = re.compile(r"(?P<head>-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]{1,20000}(?P<tail>-----END|\Z)")
-VARIABLE = re.compile(
+BEARER = lazy(r"(?i)(?P<head>\bbearer\s+)(?P<value>[A-Za-z0-9._~+/-]{16,}=*)")
+URL = lazy(r"(?P<head>\b[a-z][a-z0-9+.-]{1,20}://)(?P<user>[^\s/@:\"']{0,200}):(?P<value>[^\s/@\"']{1,300})@")
+PEM = lazy(r"(?P<head>-----BEGIN [A-Z ]*PRIVATE KEY-----)[^-]{1,20000}(?P<tail>-----END|\Z)")
+VARIABLE = lazy(
     r"[\"']?(?:\$|%|\*+[\"']?\Z|<|\{\{|None\b|null\b|True\b|False\b|true\b|false\b|\d{1,9}[\"']?\Z|[\"']{2}\Z)"
 )
 MARKS = (

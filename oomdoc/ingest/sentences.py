@@ -1,8 +1,6 @@
 """The human part of a text: sentences that are neither log, traceback, code, command nor configuration."""
 
-import re
-from dataclasses import dataclass
-
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest.document import Document
 
 # A report's prose is short; of a long text only its two ends are read.
@@ -10,14 +8,14 @@ _HEAD, _TAIL = 24_000, 12_000
 _MOST = 12_000
 _LONGEST_LINE = 2_500
 
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
-_LOG = re.compile(
+_CHINESE = lazy(r"[\u4e00-\u9fff]")
+_LOG = lazy(
     r"^\W{0,6}(?:\d{4}-\d\d-\d\d|\d\d[:/]\d\d|\d{2}-\d{2} |\[\d|\[(?:INFO|WARN|ERROR|rank|DEBUG)|[WEI]\d{4} "
     r"|(?:INFO|WARNING|ERROR|DEBUG|WARN|CRITICAL)\b|File \"|Traceback \(|at 0x|frame #|\{['\"]"
     r"|[│┃|+╭╰╮─═=*~^-]{3,}|#{5,}|│|\|\s|\d+%\||[-+]{2,}|llm_load|llama_|ggml_|npm|pip |Requirement already)"
 )
-_EXCEPTION = re.compile(r"^\W{0,2}(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)\b\s*:")
-_CODE = re.compile(
+_EXCEPTION = lazy(r"^\W{0,2}(?:\w+\.)*\w*(?:Error|Exception|Interrupt|Warning)\b\s*:")
+_CODE = lazy(
     r"^\s*(?:import |from \w+(?:\.\w+)* import|def |class |return\b|for \w+ in |if .+:$|else:|elif |try:|except"
     r"|with .+:$|while .+:$|print\(|@\w+|#include|export |sudo |docker |python3? |torchrun |deepspeed "
     r"|accelerate launch"
@@ -26,8 +24,8 @@ _CODE = re.compile(
     r"|(?!(?i:model|gpus?|device|card|eva|env)\b)[\w-]+: [\w./\[\"'-]+\s*$"
     r"|[\w./+-]+\s*\\$|[{}\[\]()]+,?$)"
 )
-_FLAGS = re.compile(r"(?:^|\s)--?[a-zA-Z][\w.-]*(?:[ =]|$)")
-_SPLIT = re.compile(r"[。！？!?\n]|\.(?=\s|$)|;|；")
+_FLAGS = lazy(r"(?:^|\s)--?[a-zA-Z][\w.-]*(?:[ =]|$)")
+_SPLIT = lazy(r"[。！？!?\n]|\.(?=\s|$)|;|；")
 
 
 @dataclass(frozen=True)

@@ -8,22 +8,22 @@ import stat
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest.encoding import detect
 from oomdoc.ingest.errors import InputError
 
-_LOG_NAMES: Final = re.compile(
+_LOG_NAMES: Final = lazy(
     r"\.(?:log|out|err|txt|stdout|stderr|gz|jsonl?|o\d+|e\d+)$|^(?:stdout|stderr|log|nohup)", re.IGNORECASE
 )
 _MOST_FILES: Final = 512
 _RANK_NAMES: Final = (
-    re.compile(r"rank[_.-]?(\d{1,5})", re.IGNORECASE),
-    re.compile(r"(?:worker|node|proc|process|gpu|task|std(?:out|err))[_.-](\d{1,5})(?:\D|$)", re.IGNORECASE),
-    re.compile(r"(?:^|[/\\])(\d{1,5})[/\\](?:std(?:out|err)|error)[\w.]*$", re.IGNORECASE),
-    re.compile(r"(?:^|[/\\])(\d{1,5})\.(?:log|out|err|txt)$", re.IGNORECASE),
+    lazy(r"rank[_.-]?(\d{1,5})", re.IGNORECASE),
+    lazy(r"(?:worker|node|proc|process|gpu|task|std(?:out|err))[_.-](\d{1,5})(?:\D|$)", re.IGNORECASE),
+    lazy(r"(?:^|[/\\])(\d{1,5})[/\\](?:std(?:out|err)|error)[\w.]*$", re.IGNORECASE),
+    lazy(r"(?:^|[/\\])(\d{1,5})\.(?:log|out|err|txt)$", re.IGNORECASE),
 )
 _MAGIC: Final = (
     (b"\x7fELF", "ELF program or library"),
@@ -43,8 +43,8 @@ _MAGIC: Final = (
     (b"MZ", "Windows program"),
     (b"RIFF", "RIFF media"),
 )
-_PICKLE: Final = re.compile(rb"\A\x80[\x02-\x05](?:[\x95}\](c\x8a]|.{0,8}q\x00)", re.DOTALL)
-_SAFETENSORS: Final = re.compile(rb"\A.{3}\x00{0,5}.{0,5}\{\"", re.DOTALL)
+_PICKLE: Final = lazy(rb"\A\x80[\x02-\x05](?:[\x95}\](c\x8a]|.{0,8}q\x00)", re.DOTALL)
+_SAFETENSORS: Final = lazy(rb"\A.{3}\x00{0,5}.{0,5}\{\"", re.DOTALL)
 _CONTROL: Final = bytes(code for code in range(32) if code not in {7, 8, 9, 10, 11, 12, 13, 27, 0})
 
 

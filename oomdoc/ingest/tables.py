@@ -6,12 +6,13 @@ Shapes of single lines are data (`knowledge/logs/devices.yaml`); the tables, who
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, Final
 
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest import gpu_names
 from oomdoc.ingest.digest import digest
 from oomdoc.ingest.document import Document
@@ -20,21 +21,19 @@ from oomdoc.ingest.stated import stated
 _SCALE: Final = {"": 0, "k": 10, "m": 20, "g": 30, "t": 40}
 _BAR = r"[|│║┃]"
 # |   0  NVIDIA A100-SXM4-80GB          On  | 00000000:07:00.0 Off |    (a long name ends in "...")
-_NAME = re.compile(
-    rf"^\W*{_BAR}\s*(\d+)\s+([A-Z][^|│║┃]*?)\s+(?:On|Off|N/A|WDDM|TCC|MCDM)\s*{_BAR}\s*[0-9A-Fa-f]{{4,8}}:"
-)
-_MEMORY = re.compile(rf"{_BAR}\s*(\d+(?:\.\d+)?)([MG])iB\s*/\s*(\d+(?:\.\d+)?)([MG])iB\s")
+_NAME = lazy(rf"^\W*{_BAR}\s*(\d+)\s+([A-Z][^|│║┃]*?)\s+(?:On|Off|N/A|WDDM|TCC|MCDM)\s*{_BAR}\s*[0-9A-Fa-f]{{4,8}}:")
+_MEMORY = lazy(rf"{_BAR}\s*(\d+(?:\.\d+)?)([MG])iB\s*/\s*(\d+(?:\.\d+)?)([MG])iB\s")
 # |    0   N/A  N/A     12345      C   python                  10240MiB |
-_PROCESS = re.compile(
+_PROCESS = lazy(
     rf"^\W*{_BAR}\s+(\d+)\s+(?:(?:N/A|\d+)\s+(?:N/A|\d+)\s+)?(\d+)\s+(C\+G|C|G|M\+C)\s+(\S.*?)\s+(\d+)MiB\s*{_BAR}"
 )
-_MIG_ON = re.compile(rf"{_BAR}\s+Enabled\s*{_BAR}|MIG devices:|\bMIG \d+g\.\d+gb\b", re.IGNORECASE)
+_MIG_ON = lazy(rf"{_BAR}\s+Enabled\s*{_BAR}|MIG devices:|\bMIG \d+g\.\d+gb\b", re.IGNORECASE)
 # [0] NVIDIA GeForce RTX 3090 | 45°C,   0 % |  1234 / 24576 MB | user(1100M)
-_GPUSTAT = re.compile(r"^\W{0,2}\[(\d+)\] (\S.*?)\s*\|[^|]*\|\s*(\d+) / (\d+) MB \|\s*(.*)$")
-_GPUSTAT_USER = re.compile(r"([\w.-]+)(?::\w+)?(?:/\d+)?\((\d+)M\)")
+_GPUSTAT = lazy(r"^\W{0,2}\[(\d+)\] (\S.*?)\s*\|[^|]*\|\s*(\d+) / (\d+) MB \|\s*(.*)$")
+_GPUSTAT_USER = lazy(r"([\w.-]+)(?::\w+)?(?:/\d+)?\((\d+)M\)")
 # | 0     910B3               | OK            | 93.5        45                0    / 0             |
-_NPU_NAME = re.compile(r"^\|\s*(\d+)\s+((?:Ascend)?(?:910|310)\w*)\s*\|\s*(?:OK|Warning|Alarm|Critical|UNKNOWN)\s*\|")
-_NPU_MEMORY = re.compile(r"\|\s*\d+\s+(?:\d+\s*/\s*\d+\s+)?(\d+)\s*/\s*(\d+)\s*\|$")
+_NPU_NAME = lazy(r"^\|\s*(\d+)\s+((?:Ascend)?(?:910|310)\w*)\s*\|\s*(?:OK|Warning|Alarm|Critical|UNKNOWN)\s*\|")
+_NPU_MEMORY = lazy(r"\|\s*\d+\s+(?:\d+\s*/\s*\d+\s+)?(\d+)\s*/\s*(\d+)\s*\|$")
 _ROWS_APART: Final = 4
 
 

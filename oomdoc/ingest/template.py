@@ -1,11 +1,12 @@
 """Message templates as loaded from `knowledge/messages/`: what a message is, never what to do about it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any, Final, Literal, TypeAlias
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.ingest.pattern import key, required
 
@@ -66,7 +67,7 @@ class Needs:
     words: frozenset[bytes]
 
 
-_FIELDS: Final = tuple(Template.__dataclass_fields__)
+_FIELDS: Final = tuple(Template.__annotations__)
 
 
 def raw_entries() -> Iterator[tuple[str, dict[str, Any]]]:

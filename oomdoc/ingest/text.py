@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from oomdoc.facts.lazy import lazy
 from oomdoc.ingest.controls import glued, neutral, overprinted
 from oomdoc.ingest.document import Document, Line
 from oomdoc.ingest.encoding import decode
@@ -14,8 +15,8 @@ from oomdoc.ingest.prefix import Peeler, habits
 LONGEST_LINE: Final = 50_000
 _KEPT_OF_LONG: Final = 8_000
 _MOST_PLACES: Final = 12
-_PLACES: Final = re.compile(r"out ?of ?memory|Traceback \(most|RESOURCE_EXHAUSTED|ALLOC_FAILED", re.IGNORECASE)
-_REPEATED: Final = re.compile(r" *\[repeated \d+x across cluster\].*$")
+_PLACES: Final = lazy(r"out ?of ?memory|Traceback \(most|RESOURCE_EXHAUSTED|ALLOC_FAILED", re.IGNORECASE)
+_REPEATED: Final = lazy(r" *\[repeated \d+x across cluster\].*$")
 SKIPPED: Final = "[... {count} lines not read ...]"
 _CUT: Final = "[...]"
 

@@ -5,10 +5,11 @@ What a frame means for the run is `phases`' work.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypeAlias
 
 from oomdoc.facts.case import Frame
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest.document import Document, Line
 
 Chained: TypeAlias = Literal["cause", "context"] | None
@@ -19,27 +20,25 @@ _CONTEXT = "During handling of the above exception"
 # A frame, its code line and its markers take at most four lines; a person's "[...]" may stand between.
 _GAP = 8
 
-_LEFT = re.compile(r"^[>`│┃|\s]*")
-_PYTHON = re.compile(r"""File ["'“]([^"'”\n]{1,400})["'”], line (\d+)(?:,? in (\S.*?))?\s*$""")
-_INLINE = re.compile(
-    r"""File ["'“`]?([^"'”`,\n]{1,300}?\.pyx?|<[^>\n]{1,80}>)["'”`]?,? line (\d+)(?:,? in ([\w<>.]+))?"""
-)
-_IPYTHON = re.compile(
+_LEFT = lazy(r"^[>`│┃|\s]*")
+_PYTHON = lazy(r"""File ["'“]([^"'”\n]{1,400})["'”], line (\d+)(?:,? in (\S.*?))?\s*$""")
+_INLINE = lazy(r"""File ["'“`]?([^"'”`,\n]{1,300}?\.pyx?|<[^>\n]{1,80}>)["'”`]?,? line (\d+)(?:,? in ([\w<>.]+))?""")
+_IPYTHON = lazy(
     r"^(?:File )?(<ipython-input[^>]*>|\S[^\n:]*\.pyx?|~/\S+|[A-Za-z]:\\\S+\.py)(?::(\d+))?,? in ([\w<>.]+)\("
 )
-_CELL = re.compile(r"^(?:(?:Cell |Input )?In ?\[(\d+)\],? (?:line (\d+)|in )|<ipython-input-(\d+)-\w*> in )")
-_ARROW = re.compile(r"^-+>\s*(\d+)\s?(.*)$")
-_RICH = re.compile(r"^(\S.*?\.pyx?|<[^>]+>):(\d+) in ([\w<>]+)\s*$")
-_RICH_PATH_START = re.compile(r"^(?:/|[A-Za-z]:\\)\S+$")
-_RICH_CODE = re.compile(r"^❱\s*(\d+)\s*│?\s?(.*)$")
-_PYTEST = re.compile(r"^(\S+\.pyx?):(\d+): in ([\w<>]+)\s*$")
-_CPP = re.compile(r"^frame #(\d+): (.+?)(?: \+ 0x[0-9a-f]+)?(?: \(0x[0-9a-f]+ in ([^)]*)\))?\s*$")
-_EXCEPTION = re.compile(
+_CELL = lazy(r"^(?:(?:Cell |Input )?In ?\[(\d+)\],? (?:line (\d+)|in )|<ipython-input-(\d+)-\w*> in )")
+_ARROW = lazy(r"^-+>\s*(\d+)\s?(.*)$")
+_RICH = lazy(r"^(\S.*?\.pyx?|<[^>]+>):(\d+) in ([\w<>]+)\s*$")
+_RICH_PATH_START = lazy(r"^(?:/|[A-Za-z]:\\)\S+$")
+_RICH_CODE = lazy(r"^❱\s*(\d+)\s*│?\s?(.*)$")
+_PYTEST = lazy(r"^(\S+\.pyx?):(\d+): in ([\w<>]+)\s*$")
+_CPP = lazy(r"^frame #(\d+): (.+?)(?: \+ 0x[0-9a-f]+)?(?: \(0x[0-9a-f]+ in ([^)]*)\))?\s*$")
+_EXCEPTION = lazy(
     r"^((?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Exhausted|OutOfMemory)|XlaRuntimeError))"
     r"(?:: ?(.*))?$"
 )
-_ANY_EXCEPTION = re.compile(r"^([A-Za-z_][\w.]{2,80})(?:: (.*))?$")
-_MARKERS = re.compile(r"^[\s^~\-.\[\]]*$")
+_ANY_EXCEPTION = lazy(r"^([A-Za-z_][\w.]{2,80})(?:: (.*))?$")
+_MARKERS = lazy(r"^[\s^~\-.\[\]]*$")
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
+from oomdoc.facts.vocabulary import term
 from oomdoc.ingest.convert import SILENT, convert
 from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
 from oomdoc.ingest.recognise import FrameworkMatch, calls_of
-from oomdoc.ingest.syntax.setting import Parsed, Setting
+from oomdoc.ingest.syntax.setting import A_NAME, AN_EXPRESSION, Parsed, Setting
 from oomdoc.ingest.version_range import contains
 
 GENERIC = "generic"
@@ -93,6 +95,8 @@ def _keys(setting: Setting) -> Iterable[str]:
         yield f"${setting.key}"
         return
     key = normal(setting.key.replace(" ", "_"))
+    if setting.kind == "python-assign" and key.isupper():  # constants of a module: BATCH_SIZE, MODEL_NAME
+        yield key.lower()
     while key:
         yield key
         _, dot, key = key.partition(".")
@@ -225,7 +229,7 @@ def _rows(vocabulary: Vocabulary, setting: Setting, *, launcher: bool = False) -
         if parameter.inactive or parameter.fact is None:
             rows.append(replace(noted, status="inactive" if parameter.inactive else row.status))
             continue
-        value = convert(parameter, setting.value)
+        value = SILENT if _unknown_here(setting, parameter) else convert(parameter, setting.value)
         if value is SILENT:
             rows.append(noted)
             continue
@@ -242,6 +246,14 @@ def _rows(vocabulary: Vocabulary, setting: Setting, *, launcher: bool = False) -
         fact = Fact(name=parameter.fact, value=value, source=source)
         rows.append(replace(noted, fact=fact))
     return rows
+
+
+def _unknown_here(setting: Setting, parameter: Parameter) -> bool:
+    """Whether code computes the value of a text or a list (`model=args.model`): the code is not the value."""
+    if setting.note not in {A_NAME, AN_EXPRESSION} or parameter.reads not in {"value", "model-name"}:
+        return False
+    declared = term(parameter.fact) if parameter.fact else None
+    return declared is not None and declared.type in {"str", "list"} and not declared.choices
 
 
 def _defaults(

@@ -1,14 +1,15 @@
 """Version ranges such as `>=3.0,<4`: whether a version lies in one, and which versions two ranges leave."""
 
-import re
 from functools import cache
 from typing import TypeAlias
+
+from oomdoc.facts.lazy import lazy
 
 Version: TypeAlias = tuple[int, ...]
 LOWEST: Version = (0,)
 HIGHEST: Version = (10**9,)
-_BOUND = re.compile(r"\s*(>=|<=|==|>|<)\s*v?(\d+(?:\.\d+)*)\s*\Z")
-_NUMBERS = re.compile(r"\d+")
+_BOUND = lazy(r"\s*(>=|<=|==|>|<)\s*v?(\d+(?:\.\d+)*)\s*\Z")
+_NUMBERS = lazy(r"\d+")
 
 
 class RangeError(ValueError):

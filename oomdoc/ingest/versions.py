@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact, How
+from oomdoc.facts.lazy import lazy
 from oomdoc.ingest.digest import digest
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.stated import stated
@@ -15,13 +16,13 @@ _VERSION: Final = r"v?(\d+(?:\.\d+)+(?:\.?(?:dev|post|rc|a|b)\d+)*(?:\+[\w.]+)?)
 # A comparison ("torch>=2.0", "torch < 2.1") states a need, not what is installed.
 _JOINED: Final = r"(?:\s*==\s*|[ \t]*[:：=][ \t]*|\s+(?:version|版本)?(?:是|为|is)?[ \t:：]*|[`'\"]?[ \t]*\|[ \t]*|-)"
 _AFTER: Final = rf"[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)"
-_BEFORE = re.compile(r"(?:[\w./-]|build )\Z")
+_BEFORE = lazy(r"(?:[\w./-]|build )\Z")
 _MAX_MENTIONS: Final = 100
 # A remark about a version stands this close to it.
 _REMARK: Final = 48
 _LONGEST_NAME: Final = 24
-_NUMBER_SOON = re.compile(r"[^\d\n/\\]{0,28}?\d+\.\d")
-_LOCAL_BUILD = re.compile(r"\+cu(\d{2,3})\b")
+_NUMBER_SOON = lazy(r"[^\d\n/\\]{0,28}?\d+\.\d")
+_LOCAL_BUILD = lazy(r"\+cu(\d{2,3})\b")
 
 
 def read(document: Document) -> list[Fact]:

@@ -1,7 +1,9 @@
 """What a model is made of, as far as memory is concerned: frozen values, no reading, no arithmetic of bytes."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, TypeAlias
+
+from oomdoc.facts.lazy import dataclass
 
 Kind: TypeAlias = Literal["decoder", "encoder", "encoder_decoder", "vision", "diffusion"]
 Said: TypeAlias = tuple[str, str]  # one sentence, English and Chinese

@@ -7,20 +7,21 @@ from functools import cache
 from typing import Any
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import lazy
 from oomdoc.memory.architecture import Architecture, Counts, Experts, Kind, Latent, Shape, Vision
 from oomdoc.memory.counts import Sizes, language_counts
 
-_QUANT = re.compile(
+_QUANT = lazy(
     r"[-_.](?:(awq)|(gptq)|(?:unsloth[-_])?(bnb)[-_]?4bit|(fp8)|(nvfp4|mxfp4)|(gguf)|(int[48])|([48])[-_]?bits?)"
     r"(?=$|[-_.])",
 )
 _USUAL_BITS = {"fp8": 8, "gguf": 0}
-_TAIL = re.compile(
+_TAIL = lazy(
     r"[-_](?:instruct|chat|base|hf|it|pt|sft|dpo|rl|zero|bf16|fp16|latest|preview|unsloth|hands?on|uncased|cased"
     r"|v\d+(?:\.\d+)?|\d{4}|w[48]a(?:8|16))$",
 )
-_SIZE = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:[._]\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
-_HEADLESS = re.compile(
+_SIZE = lazy(r"(?<![A-Za-z0-9.])(\d+(?:[._]\d+)?)\s?([bm])(?![a-z])", re.IGNORECASE)
+_HEADLESS = lazy(
     r"(?i)embedding|embed-|[-/_]gte-|[-/_]gme-|[-/_]e5-|[-/_]bge-|reward-?model|[-_]rm\b|seq-?cls|classifier"
 )
 _KINDS: dict[str, Kind] = {

@@ -5,9 +5,10 @@ from functools import cache
 from typing import Any
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import lazy
 
 Version = tuple[int, ...]
-_BOUND = re.compile(r"(>=|<=|==|>|<)(\d+(?:\.\d+)*)")
+_BOUND = lazy(r"(>=|<=|==|>|<)(\d+(?:\.\d+)*)")
 
 
 @cache

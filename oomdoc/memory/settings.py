@@ -1,8 +1,8 @@
 """What a run does, as the memory model needs it: plain frozen values, every one known or assumed in a sentence."""
 
-from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.memory.architecture import Said
 from oomdoc.memory.knowledge import Version
 

@@ -1,7 +1,8 @@
 """What a report is made of; text, Markdown, HTML and the chat draw the same blocks. No block knows how it looks."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from oomdoc.facts.lazy import dataclass
 
 
 @dataclass(frozen=True, slots=True)

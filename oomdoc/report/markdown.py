@@ -1,16 +1,16 @@
 """Blocks as Markdown; the GitHub flavour folds the details, for a comment under an issue."""
 
-import re
 from collections.abc import Iterator, Sequence
 
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks
 from oomdoc.report.mask import mask
 
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|~!&"} | {"@": "@\u200b"})
-_LIST_MARK = re.compile(r"^(\d*)([-+=.)])(?=\s|$|[-=])")
-_TICKS = re.compile("`+")
+_LIST_MARK = lazy(r"^(\d*)([-+=.)])(?=\s|$|[-=])")
+_TICKS = lazy("`+")
 
 
 def escape(text: str) -> str:

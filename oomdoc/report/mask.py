@@ -1,23 +1,22 @@
 """What leaves the machine in a report names no person and no host: home folders, secrets, addresses are masked."""
 
-import re
-
+from oomdoc.facts.lazy import lazy
 from oomdoc.ingest.secrets import mask_secrets
 
-_HOME = re.compile(r"(/(?:home|Users|data/home)/|[A-Za-z]:\\Users\\)([^/\\\s'\"<>|:]+)")
+_HOME = lazy(r"(/(?:home|Users|data/home)/|[A-Za-z]:\\Users\\)([^/\\\s'\"<>|:]+)")
 # Beside C0 and C1: what turns, hides or joins text (bidirectional marks, zero-width, tags), line separators, and
 # halves of surrogate pairs, which no encoding can write.
-_CONTROL = re.compile(
+_CONTROL = lazy(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
 # Library versions have four numbers too (cuRAND 10.3.2.106), so an address must be private and not follow a name.
-_PRIVATE = re.compile(
+_PRIVATE = lazy(
     r"(?<![\w./-])(?<!==)(?<!cu1[123][ =])(?:10|192\.168|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d{1,3}){2,3}(?![\w.]\d|\w)"
 )
-_SERVED = re.compile(r"(?<![\w.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?=:\d{2,5}\b)")
-_NAMED = re.compile(r"\bip-\d{1,3}(?:-\d{1,3}){3}(?:\.[\w.-]+)?")
-_MAIL = re.compile(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}\b")
+_SERVED = lazy(r"(?<![\w.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?=:\d{2,5}\b)")
+_NAMED = lazy(r"\bip-\d{1,3}(?:-\d{1,3}){3}(?:\.[\w.-]+)?")
+_MAIL = lazy(r"\b[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}\b")
 
 
 def visible(text: str) -> str:

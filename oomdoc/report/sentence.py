@@ -3,10 +3,11 @@
 import re
 
 from oomdoc.facts.case import Case
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.units import show
 
-_PLACE = re.compile(r"\{([a-z_][a-z0-9_.]*)\}")
-_OPTIONAL = re.compile(r"\[\[(.*?)\]\]")
+_PLACE = lazy(r"\{([a-z_][a-z0-9_.]*)\}")
+_OPTIONAL = lazy(r"\[\[(.*?)\]\]")
 
 
 def fill(sentence: str, case: Case, value_of: str | None = None) -> str:

@@ -1,8 +1,8 @@
 """Blocks as terminal text: what a tired person reads first, quoted lines with their numbers, a bar, what to do."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks

@@ -5,8 +5,9 @@ These beat what the command asked for. Everything is robust against a log that w
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax import json_text, repr_text
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Scalar, Setting, Span, Text, names, scalar

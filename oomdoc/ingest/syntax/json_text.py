@@ -3,8 +3,9 @@
 import json
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Setting, Text, scalar
 

@@ -5,9 +5,10 @@ Knows how programs start other programs (sudo, srun, torchrun, docker run, ...),
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import pairwise
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Command, Kind, Setting, Span, Text, names, scalar
 from oomdoc.ingest.syntax.shell_words import Word

@@ -1,10 +1,12 @@
 """Constants of a Python file, propagated through plain assignments; nothing is imported or evaluated by Python."""
 
 import ast
-from dataclasses import dataclass, field
+import posixpath
+from dataclasses import field
 from typing import TypeAlias
 
-from oomdoc.ingest.syntax.setting import Scalar
+from oomdoc.facts.lazy import dataclass
+from oomdoc.ingest.syntax.setting import A_NAME, Scalar
 
 Known: TypeAlias = "Scalar | tuple[Scalar, ...]"
 DEPTH = 30
@@ -72,9 +74,44 @@ def evaluate(node: ast.expr, scope: Scope, depth: int = 0) -> tuple[Known, str |
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         return _items(node.elts, scope, depth)
     if isinstance(node, ast.Attribute):
-        return dotted(node), "a name"
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and len(node.args) == 1 and not node.keywords:
-        return _converted(node.func.id, node.args[0], scope, depth)
+        return dotted(node), A_NAME
+    if isinstance(node, ast.JoinedStr):
+        return _formatted(node, scope, depth)
+    if isinstance(node, ast.Call) and not node.keywords:
+        return _called(node, scope, depth)
+    raise NotConstantError
+
+
+def _formatted(node: ast.JoinedStr, scope: Scope, depth: int) -> tuple[Known, str | None]:
+    """An f-string whose parts are known and plain: `f"{ROOT}/Qwen2.5-{SIZE}"`."""
+    parts: list[str] = []
+    notes: list[str] = []
+    for part in node.values:
+        plain = isinstance(part, ast.FormattedValue) and part.format_spec is None and part.conversion == -1
+        if not plain and not isinstance(part, ast.Constant):
+            raise NotConstantError
+        value, note = evaluate(part.value if isinstance(part, ast.FormattedValue) else part, scope, depth + 1)
+        if isinstance(value, tuple) or note == A_NAME:
+            raise NotConstantError
+        parts.append(str(value))
+        notes.extend([note] if note else [])
+    return "".join(parts)[:10_000], "; ".join(dict.fromkeys(notes)) or "computed"
+
+
+def _called(node: ast.Call, scope: Scope, depth: int) -> tuple[Known, str | None]:
+    """Calls whose result is known: `int("4")`, `os.path.join(ROOT, "x")`, `os.environ.get("MODEL", "gpt2")`."""
+    name = dotted(node.func)
+    if len(node.args) == 1 and name in {"int", "float", "str"}:
+        return _converted(name, node.args[0], scope, depth)
+    if len(node.args) == 1 and name.rpartition(".")[2] in {"Path", "PosixPath", "expanduser", "abspath"}:
+        return _converted("str", node.args[0], scope, depth)
+    if name in {"os.environ.get", "environ.get", "os.getenv", "getenv"} and len(node.args) == 2:
+        value, _ = evaluate(node.args[1], scope, depth + 1)
+        return value, "taken where the environment says nothing"
+    if name in {"os.path.join", "path.join", "osp.join"} and node.args:
+        parts, note = _items(node.args, scope, depth)
+        if isinstance(parts, tuple) and all(isinstance(part, str) for part in parts):
+            return posixpath.join(*map(str, parts)), note or "computed"
     raise NotConstantError
 
 
@@ -108,8 +145,10 @@ def _binary(node: ast.BinOp, scope: Scope, depth: int) -> tuple[Known, str | Non
     left, note_left = evaluate(node.left, scope, depth + 1)
     right, note_right = evaluate(node.right, scope, depth + 1)
     note = "; ".join(part for part in (note_left, note_right) if part) or "computed"
-    if isinstance(left, str) and isinstance(right, str) and isinstance(node.op, ast.Add):
-        return (left + right)[:10_000], note
+    if A_NAME in note:
+        raise NotConstantError
+    if isinstance(left, str) and isinstance(right, str) and isinstance(node.op, (ast.Add, ast.Div)):  # Path("a") / "b"
+        return (left + right if isinstance(node.op, ast.Add) else posixpath.join(left, right))[:10_000], note
     if not isinstance(left, (int, float)) or not isinstance(right, (int, float)):
         raise NotConstantError
     try:

@@ -6,11 +6,24 @@ Nothing is imported, compiled to code, or run. A file that Python 3 cannot parse
 import ast
 import re
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.python_constants import Known, NotConstantError, Scope, dotted, evaluate
-from oomdoc.ingest.syntax.setting import Command, Kind, Origin, Parsed, Problem, Setting, Span, Text, merge, shift
+from oomdoc.ingest.syntax.setting import (
+    AN_EXPRESSION,
+    Command,
+    Kind,
+    Origin,
+    Parsed,
+    Problem,
+    Setting,
+    Span,
+    Text,
+    merge,
+    shift,
+)
 
 LIMIT = 2_000_000
 NEWLINE = lazy(r"\r\n|\r|\n")
@@ -241,8 +254,8 @@ class Reader:
             self.environment(node, scope, name)
             return
         for place, argument in enumerate(node.args[:8]):
-            if isinstance(argument, ast.Constant) and not isinstance(argument.value, (bytes, complex)):
-                self.value(f"{callee}.{place}", None, argument, scope, "python-call", name)
+            if isinstance(argument, (ast.Constant, ast.Name, ast.JoinedStr, ast.BinOp, ast.Call)):
+                self.value(f"{callee}.{place}", None, argument, scope, "python-call", name, quiet=True)
         for word in node.keywords:
             if word.arg is None:
                 self.unpacked(callee, word.value, scope, name)
@@ -355,7 +368,7 @@ class Reader:
         except NotConstantError:
             if quiet:
                 return
-            known, note = raw, "an expression"
+            known, note = raw, AN_EXPRESSION
         self.add(key, raw, known, key_span, (start, end), kind, name, note, origin)
 
     def dictionary(self, key: str, node: ast.Dict, scope: Scope, kind: Kind, name: str | None, origin: Origin) -> None:

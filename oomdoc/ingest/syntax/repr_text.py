@@ -5,8 +5,8 @@ Reads a call that Python cannot parse or that was cut off; it decides nothing ab
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Scalar, Span, scalar
 

@@ -2,11 +2,14 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 
+A_NAME = "a name"  # the note of `torch.bfloat16` and `args.model`, which are kept as written
+AN_EXPRESSION = "an expression"  # the note of a value that only running the code would tell
 Scalar: TypeAlias = str | int | float | bool | None
 Span: TypeAlias = tuple[int, int]
 Kind: TypeAlias = Literal[

@@ -3,10 +3,11 @@
 Words come from `shell_words`, commands from `launch`, prose around commands is `commands.py`'s matter.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from typing import Any
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax import continuation
 from oomdoc.ingest.syntax.launch import SHELLS, Builder, assignment, is_flag
 from oomdoc.ingest.syntax.lazy import lazy
