@@ -164,6 +164,8 @@ class Worker:
                     os.killpg(process.pid, sign)
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(patience)
+        with suppress(ProcessLookupError, PermissionError):  # what it started may have outlived it
+            os.killpg(process.pid, signal.SIGKILL)
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()

@@ -154,6 +154,25 @@ def test_quantised_weights_are_counted_packed(worker: Worker) -> None:
     assert found["trainable_parameters"] == 3 * 4 * (256 + 256 + 256 + 128)
 
 
+def test_without_peft_the_same_layers_are_built(worker: Worker, tmp_path: Path) -> None:
+    facts = {"train__method": "lora", "lora__rank": 4, "lora__target_modules": ["q_proj", "v_proj"]}
+    real = answer(worker, **facts)
+    (tmp_path / "peft.py").write_text("raise ImportError('hidden')\n")
+    with Worker(PYTHON, environment={"PYTHONPATH": str(tmp_path)}) as bare:
+        own = answer(bare, **facts)
+    assert own["trainable_parameters"] == real["trainable_parameters"]
+    assert "peft is not installed" in " ".join(own["notes"])
+    assert own["allocated_bytes"] == pytest.approx(real["allocated_bytes"], rel=0.05)
+
+
+def test_a_fused_loss_has_no_logits_of_the_whole_batch(worker: Worker) -> None:
+    plain = answer(worker, train__sequence_tokens=1024)
+    fused = answer(worker, train__sequence_tokens=1024, train__liger_kernel=True)
+    assert component(fused, "backward", "logits") < 0.3 * component(plain, "backward", "logits")
+    assert component(fused, "forward", "activations") < component(plain, "forward", "activations")
+    assert fused["parameters"] == plain["parameters"]
+
+
 def test_zero_divides_the_states(worker: Worker) -> None:
     one = answer(worker)
     eight = answer(worker, parallel__zero_stage=3, parallel__world_size=8)

@@ -56,12 +56,7 @@ def test_the_time_limit_ends_the_worker_and_its_children(tmp_path: Path) -> None
         worker.ask({}, timeout=1.5, progress=lambda stage, _: seen.append(stage))
     assert caught.value.kind == "time"
     assert seen == ["thinking"]
-    child = int(note.read_text())
-    for _ in range(50):
-        if not _alive(child):
-            break
-        time.sleep(0.1)
-    assert not _alive(child)
+    assert _gone(int(note.read_text()))
 
 
 def _alive(process: int) -> bool:
@@ -73,6 +68,68 @@ def _alive(process: int) -> bool:
         return "Z" not in Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except OSError:
         return False
+
+
+def test_children_do_not_outlive_a_worker_that_died(tmp_path: Path) -> None:
+    note = tmp_path / "child"
+    python = script(tmp_path, f"sleep 60 >/dev/null 2>&1 & echo $! > {note}; exit 3")
+    with Worker(python) as worker, pytest.raises(WorkerError, match="status 3"):
+        worker.ask({}, timeout=20)
+    assert _gone(int(note.read_text()))
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
+    note = tmp_path / "self"
+    python = script(tmp_path, f'echo $$ > {note}; echo \'{{"progress": "a stage", "seconds": 0}}\'; sleep 60')
+
+    def interrupted(stage: str, seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with Worker(python) as worker, pytest.raises(KeyboardInterrupt):
+        worker.ask({}, timeout=20, progress=interrupted)
+    assert _gone(int(note.read_text()))
+
+
+def _gone(process: int) -> bool:
+    for _ in range(50):
+        if not _alive(process):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def test_workers_are_written_for_old_interpreters() -> None:
+    import ast
+
+    import oomdoc.memory.allocator
+    import oomdoc.probe.ledger
+
+    memory, probe = (Path(module.__file__ or "").parent for module in (oomdoc.memory.allocator, oomdoc.probe.ledger))
+    workers = [
+        "adapters",
+        "answer",
+        "attention",
+        "batch",
+        "build",
+        "dryrun_worker",
+        "fake",
+        "fragments",
+        "ledger",
+        "liger",
+        "losses",
+        "mixed",
+        "optimizers",
+        "probe_worker",
+        "real_steps",
+        "steps",
+    ]
+    files = [*(probe / f"{name}.py" for name in workers), *memory.glob("allocator*.py")]
+    for file in files:
+        tree = ast.parse(file.read_text(), feature_version=(3, 9))
+        imported = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        own = {name for name in imported if name.startswith("oomdoc") and name != "oomdoc.probe"}
+        assert own <= {f"oomdoc.probe.{name}" for name in workers} | {"oomdoc.memory.allocator"}, file
+        assert not imported & {"pydantic", "click", "yaml"}, file
 
 
 def test_noise_on_the_protocol_is_ignored(tmp_path: Path) -> None:
