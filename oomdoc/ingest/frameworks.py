@@ -25,6 +25,7 @@ Reads: TypeAlias = Literal[
     "last-name",  # torch.optim.AdamW -> adamw
     "member",  # one key of a JSON value
     "stem",  # the value itself, lower case
+    "model-name",  # a text shaped as a model's name or path; anything else says nothing
 ]
 Formula: TypeAlias = Literal["fill-to-16", "twice-rank", "same-as-train-batch", "nominal-64"]
 Plain: TypeAlias = Literal["single", "dp", "device_map", "per-gpu", "engine"]

@@ -1,11 +1,11 @@
 """Settings from files by name, with the files they point to (a DeepSpeed JSON, the YAML of the command)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from oomdoc.facts.case import Input
 from oomdoc.facts.fact import Fact, How
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.encoding import decode
 from oomdoc.ingest.errors import InputError
 from oomdoc.ingest.settings import SettingsRead, ingest_settings

@@ -1,9 +1,10 @@
 """The one door from settings to facts: configuration files, commands and what stands in a pasted text or log."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from oomdoc.facts.fact import Fact, How, Source
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.ingest.effective import effective
 from oomdoc.ingest.frameworks import framework

@@ -1,8 +1,9 @@
 """YAML by its events: spans of every value, anchors, merges, half a file, duplicate keys; no tag is constructed."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Text, scalar
 
@@ -52,7 +53,8 @@ def _read(text: str, clean: str, file_name: str) -> "tuple[_Reader, int | None]"
                 reader.problem(1, f"more than {LIMIT} values; the rest was not read")
                 break
             if len(reader.stack) > DEEPEST:
-                reader.problem(event.start_mark.line + 1, f"nested deeper than {DEEPEST}; the rest was not read")
+                place = event.start_mark
+                reader.problem(place.line + 1 if place else 1, f"nested deeper than {DEEPEST}; the rest was not read")
                 break
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

@@ -137,3 +137,28 @@ def test_offsets_survive_carriage_returns_and_wide_characters() -> None:
 def test_nothing_huge_is_computed() -> None:
     found = by_key("x = 9 ** 9 ** 9\nC(a=x, b=10 ** 60, c='a' * 10 ** 9)\n")
     assert all(found[f"C.{key}"].note == "an expression" for key in "ac")
+
+
+def test_positional_constants_paths_and_f_strings_are_followed() -> None:
+    found = by_key(
+        "import os\nfrom pathlib import Path\nROOT = '/models'\nSIZE = 7\nNAME = f'Qwen2.5-{SIZE}B'\n"
+        "a = AutoModelForCausalLM.from_pretrained(NAME, torch_dtype=torch.bfloat16)\n"
+        "b = B.from_pretrained(os.path.join(ROOT, NAME))\n"
+        "c = C.from_pretrained(str(Path(ROOT) / NAME))\n"
+        "d = D.from_pretrained(os.environ.get('MODEL', 'gpt2'))\n"
+        "e = E.from_pretrained(args.model)\nf = F.from_pretrained(f'{args.model}-chat')\n"
+        "def main(path):\n    local = ROOT + '/x'\n    G.from_pretrained(local)\n    H.from_pretrained(path)\n"
+    )
+    named = {key[0]: setting.value for key, setting in found.items() if key.endswith("from_pretrained.0")}
+    assert named == {
+        "A": "Qwen2.5-7B",
+        "B": "/models/Qwen2.5-7B",
+        "C": "/models/Qwen2.5-7B",
+        "D": "gpt2",
+        "G": "/models/x",
+    }
+
+
+def test_a_name_that_is_bound_again_is_no_constant() -> None:
+    found = by_key("name = 'a/b'\nname = choose()\nmodel = A.from_pretrained(name)\n")
+    assert "A.from_pretrained.0" not in found
