@@ -1,6 +1,6 @@
 """The whole judgement of one case; the CLI, the reports and the chat are readers of this one value."""
 
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 
 from oomdoc.engine import findings as ranking
 from oomdoc.engine.conditions import Condition
@@ -10,6 +10,7 @@ from oomdoc.engine.testimony import Testified, testify
 from oomdoc.engine.verdict import Verdict, facts_of, judge
 from oomdoc.facts.case import Case
 from oomdoc.facts.derive import derive
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.cards import card_facts
 from oomdoc.memory.model_facts import model_facts
 
@@ -39,6 +40,8 @@ def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None) -> Diagnosis
     case = case.with_facts(facts_of(verdict))
     case = case.with_facts(card_facts(case))
     case = derive(case.with_facts(model_facts(case)))
+    if verdict.phase == "unknown" and isinstance(phase := case.value("run.phase"), str):
+        verdict = replace(verdict, phase=phase)
     if verdict.outcome == "unclear":
         return Diagnosis(case, verdict, (), (), ())
     values = ranking.values_of(case)

@@ -14,6 +14,8 @@ _SMALL_SEGMENTS: Final = (2 * MIB, 20 * MIB)
 # 2 + 2 for bf16 weights and gradients, 12 for fp32 Adam moments and master copy (ZeRO, arXiv:1910.02054, 3.1).
 _FULL_BYTES_PER_PARAMETER: Final = 16
 
+_IMAGE_DIMENSIONS: Final = 4
+
 _Rule = Callable[..., Value]
 
 
@@ -21,6 +23,13 @@ def _first(shape: object) -> Value:
     """The leading dimension of a tensor of two and more, in nearly all layers the batch."""
     sizes = shape.split(",") if isinstance(shape, str) else list(shape) if isinstance(shape, tuple | list) else []
     return int(sizes[0]) if len(sizes) > 1 and str(sizes[0]).strip().isdigit() else None
+
+
+def _side(shape: object) -> Value:
+    """The shorter side of the image in a 4-d tensor, channels first or last: the second largest but the batch."""
+    sizes = shape.split(",") if isinstance(shape, str) else list(shape) if isinstance(shape, tuple | list) else []
+    numbers = [int(size) for size in sizes if str(size).strip().isdigit()]
+    return sorted(numbers[1:])[-2] if len(numbers) == len(sizes) == _IMAGE_DIMENSIONS else None
 
 
 def _ratio(part: float, whole: float) -> Value:
@@ -84,6 +93,7 @@ _DERIVED: Final[tuple[tuple[str, tuple[str, ...], _Rule], ...]] = (
     ("oom.other_processes_share", ("oom.other_processes_bytes", "oom.gpu_total_bytes"), _other_share),
     ("oom.last_straw", ("oom.tried_to_allocate_bytes",), _last_straw),
     ("oom.tensor_batch", ("oom.tensor_shape",), _first),
+    ("oom.tensor_side", ("oom.tensor_shape",), _side),
     ("model.trainable_share", ("model.trainable_parameters", "model.parameters"), _ratio),
     ("hardware.gpu_total_bytes", ("oom.gpu_total_bytes",), lambda total: total),
 )
@@ -101,7 +111,7 @@ _STATED: Final = (How.ANSWERED, How.LIVE, How.LOG, How.COMMAND, How.CONFIG, How.
 
 
 def _kind_and_phase(case: Case) -> list[Fact]:
-    """A run with training settings trains; with no sign of another phase it failed in training, which is assumed."""
+    """A run with training settings trains; with no sign of another phase it failed in what it was for: assumed."""
     added = []
     kind = case.value("run.kind")
     if kind is UNKNOWN:
@@ -110,9 +120,9 @@ def _kind_and_phase(case: Case) -> list[Fact]:
             return []
         kind = "train"
         added.append(Fact(name="run.kind", value=kind, source=Source(how=How.DERIVED, derived_from=named)))
-    if kind == "train" and case.fact("run.phase") is None:
+    if kind in ("train", "inference") and case.fact("run.phase") is None:
         source = Source(how=How.ASSUMED, derived_from=("run.kind",), note="nothing says that it was another phase")
-        added.append(Fact(name="run.phase", value="train", source=source))
+        added.append(Fact(name="run.phase", value=kind, source=source))
     return added
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from oomdoc.facts import base
 from oomdoc.facts.fact import Fact, How
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.model import Value
 from oomdoc.ingest import gpu_names, model_names, printed
 from oomdoc.ingest.document import Document
@@ -22,12 +23,14 @@ _DENIAL_REACH: Final = 24
 # What is said this often is no longer a statement about one run.
 _MOST_MATCHES: Final = 24
 # "each on one GPU", "只占一张卡": a share, not how many there are.
-_ONE_OF_MANY: Final = re.compile(r"(?:只占|每|第|per|each|only|every)\s?$", re.IGNORECASE)
-_CLAUSE: Final = re.compile(r"[，,;；。！？!?\n（(）)]|\.(?=\s|$)")
-_EVALUATION: Final = re.compile(
+_ONE_OF_MANY: Final = lazy(r"(?:只占|每|第|per|each|only|every)\s?$", re.IGNORECASE)
+_CLAUSE: Final = lazy(
+    r"[，,;；。！？!?\n（(）)]|\.(?=\s|$)|\b(?:but|however|yet)\b|但是?|不过|然而|可是", re.IGNORECASE
+)
+_EVALUATION: Final = lazy(
     r"\b(?:eval\w*|validat\w+|valid|val|test(?:ing)?|inference)\b|评估|验证|测试|推理", re.IGNORECASE
 )
-_TRAINING: Final = re.compile(r"\btrain\w*|训练|微调", re.IGNORECASE)
+_TRAINING: Final = lazy(r"\btrain\w*|训练|微调", re.IGNORECASE)
 # Marks a fact of which several values were listed: they were tried in turn.
 _SEVERAL: Final = "several"
 _LENGTH_LIMITS: Final = (64, 4_000_000)

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from oomdoc.facts.case import Case, Input, Series
 from oomdoc.facts.fact import Fact
+from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest import events, hearsay, kinds, prose, series, tables, versions
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.encoding import SAMPLE, detect
