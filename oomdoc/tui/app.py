@@ -59,6 +59,7 @@ class DoctorApp(Room):
     COMMANDS: ClassVar[Any] = {Actions}
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
+    TITLE = "oomdoc"
     ENABLE_COMMAND_PALETTE = True
     HELP = "help.room"
 
@@ -70,6 +71,7 @@ class DoctorApp(Room):
         cards: Callable[[], GpuReading] = read_gpus,
         theme: str | None = None,
         ascii_only: bool = False,
+        place: str = "",
     ) -> None:
         super().__init__()
         self.doctor = doctor
@@ -77,6 +79,7 @@ class DoctorApp(Room):
         self.ascii_only = ascii_only
         self.performer = Performer(self)
         self.turns = Turns(self)
+        self._place = place or str(doctor.folder)
         self._watched = watched
         self._cards = cards
         self._progress: ProgressView | None = None
@@ -88,7 +91,7 @@ class DoctorApp(Room):
     def compose(self) -> ComposeResult:
         """Status, chat beside the panels, prompt, keys."""
         language, plain = self.language, self.ascii_only
-        yield StatusLine(str(self.doctor.folder), ascii_only=plain)
+        yield StatusLine(self._place, ascii_only=plain)
         with Horizontal(id="body"):
             yield ChatColumn(language, ascii_only=plain)
             with Vertical(id="side"):

@@ -1,7 +1,11 @@
-"""What the dialogue asks to have done: read, watch, apply, prove, export. Each runs as a turn and reports its end."""
+"""What the dialogue asks to have done, started: each errand is a turn of its own, and its end is told."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from oomdoc.messages import say
+from oomdoc.tui.news import Turn
+from oomdoc.tui.turns import Progress
 
 if TYPE_CHECKING:
     from oomdoc.chat.reply import Effect
@@ -19,3 +23,16 @@ def carry_out(app: "DoctorApp", effect: "Effect") -> None:
             app.perform("case.watch")
     elif effect.kind == "quit":
         app.leave()
+    elif effect.kind == "export":
+        app.export(effect.paths[0] if effect.paths else "")
+    else:
+        app.turns.submit(say(app.language, f"tui.doing_{effect.kind}"), lambda progress: _errand(app, effect, progress))
+
+
+def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:
+    from oomdoc.tui.errands import run
+
+    dialogue = app.doctor.dialogue
+    assert dialogue is not None
+    outcome = run(effect, dialogue.case, app.language, lambda stage, _: progress(stage, 0, 0))
+    return app.doctor.done(effect, outcome)

@@ -12,8 +12,15 @@ from typing import Final
 _PIECE: Final = 1 << 16
 
 
+def in_browser() -> bool:
+    """Whether a driver other than the terminal draws: textual-serve names it in the environment."""
+    return bool(os.environ.get("TEXTUAL_DRIVER"))
+
+
 def missing() -> str | None:
     """Why no app can be drawn here, as a key of messages/; None where it can."""
+    if in_browser():
+        return None
     if not sys.stdout.isatty():
         return "tui.no_stdout"
     if os.environ.get("TERM", "") in {"", "dumb"}:
@@ -28,7 +35,7 @@ def missing() -> str | None:
 
 def draws_unicode() -> bool:
     """Whether the terminal's encoding has block glyphs and Chinese."""
-    return (sys.stderr.encoding or "").lower().replace("-", "").startswith("utf")
+    return in_browser() or (sys.stderr.encoding or "").lower().replace("-", "").startswith("utf")
 
 
 def soften() -> None:
@@ -45,7 +52,7 @@ def keyboard() -> Iterator[int | None]:
     saved: list[tuple[int, int]] = []
     try:
         for number, is_terminal in ((0, sys.stdin.isatty()), (2, sys.stderr.isatty())):
-            if is_terminal:
+            if is_terminal or in_browser():
                 continue
             kept = os.dup(number)
             saved.append((number, kept))
