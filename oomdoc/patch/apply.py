@@ -170,18 +170,18 @@ def _new_id(state: Path) -> str:
 
 def _entry(state: Path, name: str | None) -> dict[str, Any]:
     known = entries(state)
-    entry: dict[str, Any] | None
     if name is not None:
-        entry = next((entry for entry in known if entry["id"] == name), None)
+        entry: dict[str, Any] | None = next((entry for entry in known if entry["id"] == name), None)
         if entry is None:
             raise PatchError("unknown_entry", id=name)
         if entry["state"] == "undone":
             raise PatchError("undone_already", id=name)
         return entry
-    entry = next((entry for entry in reversed(known) if entry["state"] != "undone"), None)
-    if entry is None:
-        raise PatchError("no_journal")
-    return entry
+    last: dict[str, Any]
+    for last in reversed(known):
+        if last["state"] != "undone":
+            return last
+    raise PatchError("no_journal")
 
 
 def _backup(record: dict[str, str]) -> bytes:

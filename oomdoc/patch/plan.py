@@ -1,7 +1,7 @@
 """From changes of canonical facts to edits that were read again: exactly the intended settings differ, or none."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from oomdoc.facts.fact import TRUST, Fact
@@ -16,6 +16,7 @@ from oomdoc.patch.draft import Draft, Splice, difference, sound
 from oomdoc.patch.place import Candidate, Place, candidates, hint, launch_of, stating
 from oomdoc.patch.rewrite import rewritten
 
+_ALWAYS = {"env.expandable_segments", "parallel.kind", "parallel.world_size"}  # told by the environment or the launch
 _DEEPSPEED: dict[tuple[str, Value], str] = {
     ("parallel.offload", "optimizer"): '"zero_optimization": {"offload_optimizer": {"device": "cpu"}}',
     ("parallel.offload", "all"): '"zero_optimization": {"offload_optimizer": {"device": "cpu"}, '
@@ -252,3 +253,27 @@ def _commands(drafts: Sequence[Draft], said: SettingsRead, edits: Sequence[FileE
             text = draft.text[slice(*command.span)].strip()
             if text not in draft.original.text:
                 yield text
+
+
+def sayable(
+    documents: Sequence[Original], *, log: str = "", known: Iterable[Fact] = ()
+) -> Callable[[str, Value], bool]:
+    """Whether the recognised program can be told a value; of an unknown program everything is taken to be possible."""
+    drafts = [Draft.of(document) for document in documents]
+    said = _read(drafts, log, list(known))
+    place = Place(drafts, said.match, Vocabulary(said.match))
+    cache: dict[tuple[str, Value], bool] = {}
+
+    def possible(fact: str, value: Value) -> bool:
+        key = (fact, value)
+        if key not in cache:
+            cache[key] = (
+                said.match is None
+                or place.vocabulary.main is None
+                or fact in _ALWAYS
+                or hint(place, fact, value) is not None
+                or bool(stating(place, fact))
+            )
+        return cache[key]
+
+    return possible

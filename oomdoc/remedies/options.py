@@ -1,7 +1,7 @@
 """What can be changed in one run: every remedy's levels as options, those of the same facts in one knob."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import field
 
 from oomdoc.facts.lazy import dataclass
@@ -41,14 +41,18 @@ class Knob:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the person rules out. `keep` are facts that stay, `most_gpus` bounds the processes."""
+    """What the person or the program rules out. `keep` are facts that stay, `most_gpus` bounds the processes,
+    `possible` says whether the program can be told a value at all."""
 
     keep: Collection[str] = ()
     most_gpus: int | None = None
+    possible: Callable[[str, Value], bool] | None = None
 
     def allows(self, option: Option, facts: Mapping[str, Value]) -> bool:
         """Whether an option leaves alone what is to stay."""
         if any(name in self.keep for name in option.changes):
+            return False
+        if self.possible is not None and not all(self.possible(name, value) for name, value in option.changes.items()):
             return False
         world = option.changes.get("parallel.world_size", facts.get("parallel.world_size"))
         return self.most_gpus is None or not isinstance(world, int) or world <= self.most_gpus

@@ -27,6 +27,7 @@ class Search:
     knobs: Sequence[Knob]
     room: int
     cost: Cost
+    sure: int | None = None  # bytes that not even the upper bound may pass
     best: tuple[Option, ...] | None = None
     price: float = float("inf")
 
@@ -44,7 +45,9 @@ class Search:
 
     def _fits(self, chosen: Sequence[Option]) -> bool:
         weight = self.scale.weigh(changes_of(chosen))
-        return weight is not None and weight.device <= self.room
+        if weight is None or weight.device > self.room:
+            return False
+        return self.sure is None or weight.high <= self.sure
 
     def _greedy(self) -> None:
         """A first answer: everything at its leanest, then each option taken back or softened where that still fits."""

@@ -31,6 +31,8 @@ class Scale:
     lift: float = 0.0  # bytes per moving byte
     extra: int = 0  # bytes, where nothing moves
     broken: int = 0  # bytes lost to fragmentation, unless segments may grow
+    treating: frozenset[str] = frozenset()  # facts that treat the diagnosed cause: only they lower what was proven
+    moved: int = 0  # moving bytes of the unchanged run
     count: int = 0
     cache: dict[frozenset[tuple[str, Value]], Weight | None] = field(default_factory=dict)
 
@@ -52,8 +54,14 @@ class Scale:
         still = min(moment.bytes for moment in found)
         around = outside(worst.parts, [moment.parts for moment in found], settings)
         moving = max(0, worst.bytes - still)
-        more = int(self.lift * moving) + self.extra + (0 if settings.expandable else self.broken)
-        return Weight(around.device + more, around.low + more, around.high + more, moving)
+        treats = not self.treating or not self.treating.isdisjoint(changes)
+        more = (
+            int(self.lift * (moving if treats else max(moving, self.moved)))
+            + self.extra
+            + (0 if settings.expandable else self.broken)
+        )
+        tensors = around.device - around.reserved + worst.bytes  # what the allocator keeps beside them it can give back
+        return Weight(tensors + more, min(around.low, tensors) + more, around.high + more, moving)
 
 
 def joined(facts: Mapping[str, Value], changes: Mapping[str, Value]) -> dict[str, Value]:
@@ -62,6 +70,8 @@ def joined(facts: Mapping[str, Value], changes: Mapping[str, Value]) -> dict[str
     limit, real = changes.get("train.max_length"), after.get("train.sequence_tokens")
     if isinstance(limit, int) and isinstance(real, int):
         after["train.sequence_tokens"] = min(limit, real)
+    if changes.get("train.freeze_vision_tower") is True:
+        after["lora.reaches_vision_tower"] = False  # the remedy leaves the tower out of the targets
     return after
 
 
@@ -74,13 +84,18 @@ def proven(facts: Mapping[str, Value]) -> int:
     return allocated + tried if tried and allocated else 0
 
 
-def scale_for(model: Architecture, facts: Mapping[str, Value], capacity: int, room: int) -> Scale:
+def scale_for(
+    model: Architecture, facts: Mapping[str, Value], capacity: int, room: int, treating: frozenset[str] = frozenset()
+) -> Scale:
     """A scale whose weight of the unchanged run is at least what the failure proves.
 
     The card is taken to be `room` bytes large, so that reserved memory, which the allocator gives back before it
     fails, never decides whether a run fits.
     """
-    scale = Scale(model, {**facts, "hardware.gpu_total_bytes": room})
+    known = {**facts, "hardware.gpu_total_bytes": room}
+    if facts.get("train.freeze_vision_tower") is False:
+        known.setdefault("lora.reaches_vision_tower", True)  # a tower that is plainly not frozen has its layers adapted
+    scale = Scale(model, known, treating=treating)
     base = scale.weigh({})
     if base is None or not facts.get("oom.tried_to_allocate_bytes"):
         return scale
@@ -92,7 +107,7 @@ def scale_for(model: Architecture, facts: Mapping[str, Value], capacity: int, ro
     if slack >= tried and slack >= capacity // 20:
         scale.broken = missing
     elif base.moving > missing // 8:
-        scale.lift = missing / base.moving
+        scale.lift, scale.moved = missing / base.moving, base.moving
     else:
         scale.extra = missing
     scale.cache.clear()

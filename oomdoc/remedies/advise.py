@@ -1,0 +1,148 @@
+"""From a diagnosis to the way out: plans by the memory model where it can speak, else the causes' remedies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.engine.findings import values_of
+from oomdoc.facts import base
+from oomdoc.facts.model import Value
+from oomdoc.memory.architecture import Architecture, ArchitectureError
+from oomdoc.memory.catalog import resolve
+from oomdoc.memory.model_facts import exact_architecture
+from oomdoc.memory.platform import capacity as card_capacity
+from oomdoc.memory.predict import architecture_of
+from oomdoc.memory.settings import SettingsError
+from oomdoc.remedies.options import Limits, options_of
+from oomdoc.remedies.remedy import Remedy, remedies
+from oomdoc.remedies.solver import HEADROOM, Solution, solve
+
+Blind: TypeAlias = Literal["not_gpu", "no_model", "no_capacity", "settings"]
+_NEAR = 0.3  # of the leading cause's probability: below, a cause's remedies are not offered
+_SURE = 1.0  # weight from which what the witness solved for is taken
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One remedy of a cause, with the change of facts it means here (empty: done by hand)."""
+
+    remedy: Remedy
+    cause: str
+    changes: Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """`solution` is None where the memory model cannot speak, for the reason `blind`; `steps` follow the causes."""
+
+    solution: Solution | None
+    steps: tuple[Step, ...]
+    blind: Blind | None = None
+    solved: Mapping[str, Value] | None = None  # facts that the failed allocation itself told
+
+
+def advise(
+    diagnosis: Diagnosis,
+    *,
+    limits: Limits | None = None,
+    headroom: float = HEADROOM,
+    chosen: Mapping[str, Value] | None = None,
+) -> Advice:
+    """Plans and steps for a diagnosis; never raises for what a case holds."""
+    facts = values_of(diagnosis.case)
+    limits = limits or Limits()
+    steps = tuple(_steps(diagnosis, facts, limits))
+    if diagnosis.verdict.outcome != "oom" or diagnosis.verdict.memory != "gpu":
+        return Advice(None, steps, "not_gpu")
+    model = model_of(diagnosis, facts)
+    if model is None:
+        return Advice(None, steps, "no_model")
+    size = capacity_of(facts)
+    if not size:
+        return Advice(None, steps, "no_capacity")
+    solved = solved_facts(diagnosis, facts)
+    try:
+        found = solve(
+            {**facts, **solved}, model, size,
+            limits=limits, headroom=headroom, fond=_fond(diagnosis), chosen=chosen,
+        )  # fmt: skip
+    except (ArchitectureError, SettingsError):
+        return Advice(None, steps, "settings")
+    return Advice(found if found.before else None, steps, None if found.before else "settings", solved)
+
+
+def model_of(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> Architecture | None:
+    """The architecture of the run: the catalog's, a config's, a relative's, or one of its size."""
+    found = exact_architecture(diagnosis.case)
+    if found is not None:
+        return found
+    try:
+        return architecture_of(facts)
+    except (ArchitectureError, SettingsError, OSError):
+        return _shaped(facts)
+
+
+def _shaped(facts: Mapping[str, Value]) -> Architecture | None:
+    """The catalog's model of a trainer's own family that has the stated width and depth."""
+    width, depth, family = facts.get("model.hidden_size"), facts.get("model.layers"), facts.get("framework.name")
+    for document in base.section("models").values() if width and depth and isinstance(family, str) else ():
+        if str(family).lower() not in str(document["family"]).lower():
+            continue
+        for name, record in document["models"].items():
+            shape = record.get("shape", {})
+            if (shape.get("hidden"), shape.get("layers")) == (width, depth):
+                return resolve(name)
+    return None
+
+
+def capacity_of(facts: Mapping[str, Value]) -> int:
+    """Bytes of one card: measured, printed, or by its name; 0 where unknown."""
+    for name in ("hardware.gpu_total_bytes", "oom.gpu_total_bytes"):
+        value = facts.get(name)
+        if isinstance(value, int) and value > 0:
+            return value
+    return card_capacity(str(facts.get("hardware.gpu_name") or "")) or 0
+
+
+def solved_facts(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> dict[str, Value]:
+    """What the failed allocation tells about the data: the tokens of the sample that failed."""
+    found: dict[str, Value] = {}
+    for one in diagnosis.testified.testimonies:
+        if one.weight >= _SURE:
+            for name, value in one.facts.items():
+                if name not in facts:
+                    found.setdefault(name, value)
+    return found
+
+
+def _fond(diagnosis: Diagnosis) -> dict[str, float]:
+    fond: dict[str, float] = {}
+    for finding in diagnosis.findings:
+        for remedy in finding.rule.remedies:
+            fond[remedy] = max(fond.get(remedy, 0.0), finding.probability)
+    return fond
+
+
+def _steps(diagnosis: Diagnosis, facts: Mapping[str, Value], limits: Limits) -> Sequence[Step]:
+    known = remedies()
+    steps: dict[str, Step] = {}
+    if not diagnosis.findings:
+        return ()
+    top = diagnosis.findings[0].probability
+    for finding in diagnosis.findings[:3]:
+        if finding.probability < _NEAR * top:
+            break
+        for name in finding.rule.remedies:
+            remedy = known.get(name)
+            if remedy is None or name in steps:
+                continue
+            if not remedy.sets:
+                steps[name] = Step(remedy, finding.rule.cause, {})
+                continue
+            options = [option for option in options_of(remedy, facts) if limits.allows(option, facts)]
+            if options:
+                steps[name] = Step(remedy, finding.rule.cause, options[0].changes)
+            elif remedy.weight is None and not any(name in limits.keep for name in remedy.sets):
+                steps[name] = Step(remedy, finding.rule.cause, remedy.sets)
+    return tuple(steps.values())
