@@ -61,11 +61,13 @@ def shares_of(parallel: dict[str, Any]) -> Shares | None:
     ranks, stage = int(parallel.get("ranks") or 1), int(parallel.get("stage") or 0)
     offload = parallel.get("offload") or "none"
     components = ("optimizer", "gradients", "weights")[:stage] if ranks > 1 else ()
+    if components:
+        components = (*components, "master_weights")
     offloaded: tuple[str, ...] = ()
     if offload in ("optimizer", "all"):
-        offloaded = ("optimizer",)
+        offloaded = ("optimizer", "master_weights")
     if offload == "all" and stage >= 3:
-        offloaded = ("optimizer", "weights")
+        offloaded = ("optimizer", "master_weights", "weights")
     return Shares(ranks, components, offloaded) if components or offloaded else None
 
 

@@ -13,18 +13,6 @@ from typing import Any, NamedTuple
 
 from oomdoc.memory.allocator import Allocator, OutOfMemory
 
-COMPONENTS = (
-    "weights",
-    "gradients",
-    "optimizer",
-    "activations",
-    "logits",
-    "kv_cache",
-    "workspace",
-    "gathered",
-    "buckets",
-)
-
 
 class Allocation:
     """One storage: its bytes, what it is for, and where it was made. `module` and `frame` are "" where unknown."""

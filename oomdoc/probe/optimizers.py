@@ -27,6 +27,7 @@ class Stepper:
         self.state: list[int] = []
         self.real: Any = None
         self.notes: list[str] = []
+        self.master = False  # DeepSpeed with half weights keeps float32 ones beside them
 
     def clip(self, limit: float) -> None:
         """torch.nn.utils.clip_grad_norm_ in its foreach form."""
@@ -41,7 +42,9 @@ class Stepper:
         """One update; the state is made in the first."""
         trained = [parameter for parameter in self.parameters if parameter.grad is not None]
         name = self.name
-        if any(word in name for word in _EIGHT_BIT) or name.startswith(
+        if self.master:
+            self._deepspeed(trained)
+        elif any(word in name for word in _EIGHT_BIT) or name.startswith(
             ("paged", "adafactor", "lion", "galore", "apollo", "muon")
         ):
             self._account(trained)
@@ -64,6 +67,17 @@ class Stepper:
                     if number:
                         self.ledger.allocations[number].component = "optimizer"
             del parameter
+
+    def _deepspeed(self, trained: list[Any]) -> None:
+        """ZeRO with half weights: float32 weights and moments, and float32 gradients for the step (stage_1_and_2.py)."""
+        elements = sum(parameter.numel() for parameter in trained)
+        moments = 1 if "sgd" in self.name or "lion" in self.name else 2
+        if not self.state:
+            for parameter in trained:
+                nbytes = 4 * parameter.numel()
+                self.state.append(self.ledger.born(nbytes, "deepspeed", "master_weights"))
+                self.state.extend(self.ledger.born(nbytes, "deepspeed", "optimizer") for _ in range(moments))
+        self.ledger.temporary(4 * elements, "float32 gradients of the step", "optimizer")
 
     def _fused(self, trained: list[Any]) -> None:
         if self.state:

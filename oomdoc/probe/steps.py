@@ -149,6 +149,7 @@ class Run:
     def _train(self) -> None:
         plan = self.plan
         stepper = Stepper(plan.get("optimizer") or "adamw_torch", self.trainable, self.ledger, self.mode)
+        stepper.master = (plan.get("parallel") or {}).get("kind") == "zero" and plan.get("dtype") != "float32"
         micro = max(1, min(2, int(plan.get("accumulation") or 1)))
         for step in range(int(plan.get("steps") or 2)):
             self.progress(f"training step {step + 1}")

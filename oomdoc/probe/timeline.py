@@ -8,7 +8,8 @@ from oomdoc.memory.allocator import Allocator
 
 _COLOURS = {
     "weights": "#4e79a7", "gradients": "#f28e2b", "optimizer": "#e15759", "activations": "#76b7b2", "logits": "#59a14f",
-    "kv_cache": "#edc948", "workspace": "#b07aa1", "gathered": "#ff9da7", "buckets": "#9c755f",
+    "kv_cache": "#edc948", "workspace": "#b07aa1", "master_weights": "#bab0ac",
+    "gathered": "#ff9da7", "buckets": "#9c755f",
 }  # fmt: skip
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 960, 360, 60, 40
 
