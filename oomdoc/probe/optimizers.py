@@ -69,7 +69,7 @@ class Stepper:
             del parameter
 
     def _deepspeed(self, trained: list[Any]) -> None:
-        """ZeRO with half weights: float32 weights and moments, and float32 gradients for the step (stage_1_and_2.py)."""
+        """ZeRO with half weights: float32 weights and moments, float32 gradients for the step (stage_1_and_2.py)."""
         elements = sum(parameter.numel() for parameter in trained)
         moments = 1 if "sgd" in self.name or "lion" in self.name else 2
         if not self.state:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -75,6 +76,61 @@ def test_without_a_gpu_the_command_offers_the_dry_run(
     told = capfd.readouterr().err + code.output
     assert "no CUDA GPU" in told
     assert "oomdoc dryrun" in told
+
+
+def fake_probe(limit: int) -> Any:
+    """A probe that runs out of memory where more than `limit` samples are asked for."""
+
+    def measured(facts: dict[str, Any], *_: object, **__: object) -> gpu_probe.Probe:
+        plan = plan_of(facts)
+        fits = facts.get("train.per_device_batch_size", 1) <= limit
+        oom = (
+            None
+            if fits
+            else {"phase": "backward", "message": "CUDA out of memory. Tried to allocate 2.00 GiB", "where": ""}
+        )
+        answer = {
+            "phases": [
+                {"phase": "backward", "moment": "step 1", "allocated_bytes": 5 * GIB, "reserved_bytes": 6 * GIB}
+            ],
+            "allocated_bytes": 5 * GIB,
+            "reserved_bytes": 6 * GIB,
+            "device_bytes": 7 * GIB,
+            "oom": oom,
+            "notes": [],
+        }
+        return gpu_probe.Probe(profile_of(plan, answer, 24 * GIB), plan, answer)
+
+    return measured
+
+
+@pytest.mark.parametrize(("limit", "status"), [(1, 0), (0, 3)])
+def test_a_probe_that_contradicts_the_dry_run_says_so(
+    limit: int, status: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from types import SimpleNamespace
+
+    measured = fake_probe(limit)
+    small = measured({"model.name": "Qwen2.5-0.5B", **FACTS}).profile.model_copy(update={"method": "dry_run"})
+    monkeypatch.setattr(gpu_probe, "probe", measured)
+    monkeypatch.setattr("oomdoc.probe.dryrun.dry_run", lambda *_, **__: SimpleNamespace(profile=small))
+    done = CliRunner().invoke(cli_probe.command, ["--model", "Qwen2.5-0.5B", "--lang", "en"], standalone_mode=False)
+    assert done.exception is None
+    assert done.return_value == status
+    told = capfd.readouterr().err + done.output
+    assert ("contradicts" in told) == (status == 3)
+    assert ("out of memory" in told) == (status == 3)
+
+
+def test_the_search_reports_the_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_probe, "probe", fake_probe(11))
+    monkeypatch.setattr(gpu_probe, "_nvidia_smi", lambda: "0, NVIDIA A100, 40960, 0\n")
+    arguments = ["--model", "Qwen2.5-0.5B", "--method", "lora", "--find", "train.per_device_batch_size", "--json"]
+    done = CliRunner().invoke(cli_probe.command, arguments, standalone_mode=False)
+    assert done.exception is None
+    found = json.loads(done.output)
+    assert found["value"] == 11
+    assert all(trial["fits"] == (trial["value"] <= 11) for trial in found["trials"])
 
 
 def test_a_death_or_hang_is_a_result() -> None:
