@@ -43,7 +43,7 @@ def look_around(folder: Path) -> Found:
                 logs.append((modified, path))
         elif size > _CONFIG_BYTES:
             continue
-        elif ending in _CONFIGS or name.startswith(("ds_", "deepspeed", "zero")) and ending == ".json":
+        elif ending in _CONFIGS or (name.startswith(("ds_", "deepspeed", "zero")) and ending == ".json"):
             configs.append((modified, path))
         elif ending in _SCRIPTS and (ending != ".py" or any(word in name for word in _SCRIPT_WORDS)):
             scripts.append((modified, path))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from oomdoc.chat.numbers import ANY_WORD, AFTER, NUMBER, SHARE, SHARE_AFTER, value_of, whole_word
+from oomdoc.chat.numbers import AFTER, ANY_WORD, NUMBER, SHARE, SHARE_AFTER, value_of, whole_word
 from oomdoc.facts import base
 from oomdoc.facts.model import Value
 from oomdoc.ingest import gpu_names, model_names

@@ -79,8 +79,18 @@ def by_likeness(text: str) -> Intent | None:
     """The intent of a phrasing that is nearly the same text; short texts are never guessed."""
     from rapidfuzz import fuzz, process  # imported here, as above
 
-    if len(text) < 6:  # noqa: PLR2004 (letters; below, everything is like everything)
+    if len(text) < 6:
         return None
     phrases = _phrasings()
     best = process.extractOne(text, [phrase for phrase, _ in phrases], scorer=fuzz.ratio, score_cutoff=_LIKE)
     return phrases[best[2]][1] if best else None
+
+
+def examples(language: str) -> tuple[str, ...]:
+    """One phrasing an intent in a language, for the help."""
+    chinese = language == "zh"
+    found = []
+    for phrases in base.section("chat")["phrasings.yaml"].values():
+        fitting = [phrase for phrase in phrases if (not phrase.isascii()) == chinese]
+        found += fitting[:1]
+    return tuple(found)

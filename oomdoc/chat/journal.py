@@ -46,6 +46,7 @@ class Journal:
         self._db = self._connect(path or state_folder() / "journal.sqlite3")
         self._language = language
         self._session: int | None = None
+        self.resumed = False
 
     @property
     def session(self) -> int:
@@ -85,6 +86,7 @@ class Journal:
         if row is None:
             return False
         self._session = int(row[0])
+        self.resumed = True
         return True
 
     def forget(self) -> None:

@@ -36,7 +36,7 @@ _FEW_FLAGS: Final = 2
 
 def paths(text: str) -> tuple[str, ...]:
     """The path of a file, where the text is nothing else; it need not exist."""
-    if "\n" in text or len(text) > 1024:  # noqa: PLR2004 (PATH_MAX is 4096; nobody types more than this)
+    if "\n" in text or len(text) > 1024:
         return ()
     match = _PATH.fullmatch(text.strip())
     if match:
@@ -62,7 +62,7 @@ def is_paste(text: str) -> bool:
     settings = len(_SETTING_LINE.findall(text))
     if settings >= max(2, len(lines) // 2) or _LOOKS.search(text) or _ONE_LINE.search(text):
         return True
-    return len(lines) > 3 or len(_FLAGS.findall(text)) >= _FEW_FLAGS  # noqa: PLR2004 (nobody types four lines)
+    return len(lines) > 3 or len(_FLAGS.findall(text)) >= _FEW_FLAGS
 
 
 def read(text: str, name: str) -> Case:

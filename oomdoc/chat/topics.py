@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
-from oomdoc.chat.numbers import NUMBER, parse, value_of
-from oomdoc.chat.grammar import number_words
+from oomdoc.chat.grammar import mentions, normal, number_words
+from oomdoc.chat.numbers import NUMBER, value_of
 from oomdoc.facts import base
 from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import Term
@@ -103,6 +103,11 @@ def lone_number(text: str, known: Mapping[str, Value], topic: str | None) -> dic
     return {_LENGTH: value} if _SHORTEST <= value <= _LONGEST and value % 64 == 0 else {}
 
 
+def spoken(said: str) -> list[str]:
+    """Settings an utterance speaks of without a value."""
+    return mentions(normal(said)).topics
+
+
 def scaled(text: str, topics: list[str]) -> dict[str, float]:
     """ "halve the batch", "长度翻倍": the settings spoken of and the factor."""
     if len(topics) != 1:
@@ -179,16 +184,3 @@ def terms_of(intent: str, text: str, topics: list[str]) -> list[str]:
     if intent in ("capacity", "constrain", "history"):
         return list(topics)
     return []
-
-
-__all__ = [
-    "asks_for_meaning",
-    "bare",
-    "causes_in",
-    "glossary",
-    "glossary_terms",
-    "lone_number",
-    "parse",
-    "scaled",
-    "terms_of",
-]

@@ -106,7 +106,7 @@ def _command(written: str) -> Understood | None:
     text = corrected(grammar.normal(rest))
     found = grammar.mentions(text) if intent == "constrain" else grammar.Mentions()
     terms = topics.terms_of(intent, text, []) if rest else []
-    plan = int(rest) if rest.isdigit() and len(rest) < 3 else None  # noqa: PLR2004 (two digits of a list)
+    plan = int(rest) if rest.isdigit() and len(rest) < 3 else None
     return Understood(intent, facts=found.facts, drops=found.drops, terms=terms, plan=plan, argument=written)
 
 

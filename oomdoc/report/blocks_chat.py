@@ -99,6 +99,17 @@ class OfferBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class SumBlock:
+    """The sum of evidence for one cause: signs with their weights in log-odds, the prior first, then their total."""
+
+    title: str
+    cause: str
+    rows: tuple[blocks.Reason, ...]
+    total: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryBlock:
     """The turns so far: what was said and what came of it, oldest first."""
 
@@ -107,6 +118,6 @@ class HistoryBlock:
 
 
 ChatBlock: TypeAlias = (
-    SayBlock | TakenBlock | CompareBlock | PlansBlock | DiffBlock | TermBlock | OfferBlock | HistoryBlock
+    SayBlock | TakenBlock | CompareBlock | PlansBlock | DiffBlock | TermBlock | OfferBlock | SumBlock | HistoryBlock
 )
 Block: TypeAlias = blocks.Block | ChatBlock

@@ -1,0 +1,458 @@
+"""One function an intent: what a turn does to the state and what it answers. Requests leave as effects."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from oomdoc.chat import evidence, greeting, lookup, paste, plans, predictions, topics
+from oomdoc.chat.predictions import PredictionError
+from oomdoc.chat.reply import Effect, Intent
+from oomdoc.chat.state import State
+from oomdoc.chat.understand import Understood
+from oomdoc.chat.voice import change, saying, setting, short, tell
+from oomdoc.facts.fact import How
+from oomdoc.facts.units import show
+from oomdoc.messages import say
+from oomdoc.report.blocks import FactRow
+from oomdoc.report.blocks_chat import Block, HistoryBlock, OfferBlock, PlansBlock, SayBlock, TakenBlock
+from oomdoc.report.compose import facts_block
+
+Turn = tuple[tuple[Block, ...], tuple[Effect, ...]]
+Handler = Callable[[State, Understood, str], Turn]
+
+_MOST_READ: Final = 16 << 20  # characters of a paste that are read; a larger one is cut in the middle
+
+
+def _taken(state: State, understood: Understood, key: str) -> TakenBlock:
+    language, case = state.language, state.diagnosis.case
+    rows = []
+    for name, value in understood.facts.items():
+        old = case.fact(name)
+        how = say(language, f"how.{old.source.how}") if old else ""
+        shown = show(name, value)
+        rows.append(FactRow(name, f"{show(name, old.value)} → {shown}" if old and old.value != value else shown, how))
+    return TakenBlock(tell(language, key), tuple(rows))
+
+
+def _after_facts(state: State, understood: Understood, said: str, key: str) -> tuple[Block, ...]:
+    """Take facts, say whether the picture changed, ask on."""
+    language = state.language
+    before = state.diagnosis.findings[0].rule.cause if state.diagnosis.findings else None
+    block = _taken(state, understood, key)
+    state.answer(understood.facts, said)
+    state.topic = next(iter(understood.facts))
+    findings = state.diagnosis.findings
+    drawn: list[Block] = [block]
+    if findings and findings[0].rule.cause != before:
+        drawn += [saying(language, "lead_changed"), *greeting.judgement(state)]
+    elif findings:
+        title, percent = findings[0].rule.title[language], round(100 * findings[0].probability)
+        drawn.append(saying(language, "lead_same", title=title, percent=percent))
+    elif not state.raw.events:
+        drawn += _prediction_now(state)
+    question = greeting.asking(state)
+    return (*drawn, *question, *(() if question else (greeting.offer(state),)))
+
+
+def _prediction_now(state: State) -> list[Block]:
+    """With no log, what is told still gives a prediction, or the question that it lacks."""
+    try:
+        return [predictions.compare(state.values, None, "", state.language)]
+    except PredictionError as error:
+        return (
+            [saying(state.language, error.key, reason=error.reason)]
+            if error.reason
+            else [saying(state.language, error.key)]
+        )
+
+
+def answer(state: State, understood: Understood, said: str) -> Turn:
+    """An answer to the question, or facts told unasked."""
+    language = state.language
+    if understood.facts:
+        return _after_facts(state, understood, said, "taken"), ()
+    if understood.said == "yes" and state.shown is not None and state.pending is None:
+        return apply(state, Understood("apply", plan=state.shown), said)
+    if understood.doubtful:
+        return (_doubtful(state, understood),), ()
+    if state.pending is None:
+        return (saying(language, "not_asked"), greeting.offer(state)), ()
+    if understood.said == "unknown" or understood.said is not None:
+        state.skipped.add(state.pending.term.name)
+        question = greeting.asking(state)
+        ending = question or (saying(language, "no_question"), greeting.offer(state))
+        return (saying(language, "skipped"), *ending), ()
+    return (saying(language, "nothing_taken", "sorry"), greeting.question_block(state.pending, state)), ()
+
+
+def _doubtful(state: State, understood: Understood) -> Block:
+    names = ", ".join(short(name, state.raw) for name in understood.doubtful)
+    return saying(state.language, "doubtful", "warn", names=names)
+
+
+def correct(state: State, understood: Understood, said: str) -> Turn:
+    """A correction; without a figure nothing changes."""
+    if understood.facts:
+        return _after_facts(state, understood, said, "corrected"), ()
+    if understood.drops:
+        facts = dict.fromkeys(understood.drops)
+        return _after_facts(state, Understood("correct", facts=dict(facts)), said, "corrected"), ()
+    if understood.doubtful:
+        return (_doubtful(state, understood),), ()
+    return (saying(state.language, "nothing_taken", "sorry"),), ()
+
+
+def what_if(state: State, understood: Understood, said: str) -> Turn:
+    """Before and after, by the memory model; the case stays as it is."""
+    language = state.language
+    facts, drops = understood.facts, understood.drops
+    if not facts and not drops:
+        if understood.doubtful:
+            return (_doubtful(state, understood),), ()
+        if understood.scale:
+            name = short(next(iter(understood.scale)), state.raw)
+            return (saying(language, "scale_unknown", name=name),), ()
+        key = "which_offload" if "parallel.offload" in topics.spoken(said) else "no_fact"
+        return (saying(language, key),), ()
+    if facts:
+        state.topic = next(iter(facts))
+    values = state.values
+    after = predictions.changed(values, facts, tuple(drops))
+    label = change(facts, drops, state.diagnosis.case, language)
+    try:
+        return (predictions.compare(values, after, label, language),), ()
+    except PredictionError as error:
+        return (_cannot(state, error),), ()
+
+
+def _cannot(state: State, error: PredictionError) -> SayBlock:
+    if error.key == "need_model":
+        state.topic = "model.name"
+    return saying(state.language, error.key, "warn", **({"reason": error.reason} if error.reason else {}))
+
+
+def capacity(state: State, understood: Understood, said: str) -> Turn:
+    """The largest that fits."""
+    del said
+    language = state.language
+    values = predictions.changed(state.values, understood.facts)
+    asked = [name for name in understood.terms if name not in understood.facts] or ["hardware.gpu_total_bytes"]
+    drawn: list[Block] = []
+    try:
+        for name in asked:
+            if name == "hardware.gpu_count":
+                drawn.append(SayBlock(predictions.cards(values, language)))
+            elif predictions.can_search(name):
+                state.topic = name
+                sentences, best = predictions.largest(values, name, language)
+                drawn.append(SayBlock(sentences))
+                if best is not None:
+                    label = setting(name, best, state.diagnosis.case)
+                    after = predictions.changed(values, {name: best})
+                    drawn.append(predictions.compare(state.values, after, label, language))
+        if not drawn:
+            label = change(understood.facts, [], state.diagnosis.case, language)
+            drawn.append(predictions.compare(state.values, values if label else None, label, language))
+    except PredictionError as error:
+        return (_cannot(state, error),), ()
+    return tuple(drawn), ()
+
+
+def why(state: State, understood: Understood, said: str) -> Turn:
+    """The sum of evidence; after a question, also why it is asked."""
+    del said
+    drawn = list(evidence.why(state.diagnosis, understood.terms, state.language))
+    if state.pending is not None and not understood.terms:
+        drawn.append(SayBlock((greeting.why_asked(state.pending, state),)))
+    return tuple(drawn), ()
+
+
+def why_not(state: State, understood: Understood, said: str) -> Turn:
+    """What speaks against a cause."""
+    del said
+    if not understood.terms:
+        return (saying(state.language, "which_cause"),), ()
+    return tuple(
+        block for cause in understood.terms for block in evidence.why_not(state.diagnosis, cause, state.language)
+    ), ()
+
+
+def explain(state: State, understood: Understood, said: str) -> Turn:
+    """Terms from the glossary, the rules, the vocabulary; else the nearest entries."""
+    language = state.language
+    drawn = lookup.explain(understood.terms, state.diagnosis.case, language)
+    if drawn:
+        return drawn, ()
+    near = lookup.nearest(said, language)
+    return (saying(language, "unknown_term", "sorry"), OfferBlock(tell(language, "unknown_offer"), near)), ()
+
+
+def constrain(state: State, understood: Understood, said: str) -> Turn:
+    """A wish: what stays, what is ruled out, how many cards at most."""
+    del said
+    language, case = state.language, state.diagnosis.case
+    told = []
+    for name, value in understood.facts.items():
+        if name == "hardware.gpu_count" and isinstance(value, int):
+            state.most_gpus = value
+        state.pinned[name] = value
+        told.append(setting(name, value, case))
+    kept = [name for name in understood.terms if name not in understood.drops and name not in understood.facts]
+    for name in kept:
+        state.pinned[name] = state.values.get(name)
+        told.append(short(name, case))
+    for name in understood.drops:
+        if name not in state.ruled_out:
+            state.ruled_out.append(name)
+    if understood.drops:
+        names = ", ".join(short(name, case) for name in understood.drops)
+        told.append(tell(language, "ruled_out", names=names))
+    if not told:
+        return (saying(language, "kept_nothing"),), ()
+    state.plans, state.shown = (), None
+    joint = "；" if language == "zh" else "; "
+    return (saying(language, "kept", what=joint.join(told)), greeting.offer(state)), ()
+
+
+def show_plans(state: State, understood: Understood, said: str) -> Turn:
+    """The short list."""
+    del said
+    for name in understood.drops:
+        if name not in state.ruled_out:
+            state.ruled_out.append(name)
+    language = state.language
+    try:
+        state.plans = plans.plans_of(state.diagnosis, state.keep, state.most_gpus, language)
+    except PredictionError as error:
+        return _unpredicted(state, error), ()
+    if not state.plans:
+        return (saying(language, "plans_none", "warn"), *_steps(state)), ()
+    rows = tuple(plans.row_of(plan, state.diagnosis.case) for plan in state.plans)
+    excluded = tuple(dict.fromkeys(short(name, state.raw) for name in state.keep))
+    offers = (
+        ("show me the diff", "use plan 1", "keep 4096") if language == "en" else ("看看改动", "用方案 1", "保持 4096")
+    )
+    drawn: list[Block] = [PlansBlock(tell(language, "plans_title"), rows, excluded)]
+    if not any(plan.fits for plan in state.plans):
+        drawn.append(saying(language, "plans_none", "warn"))
+    return (*drawn, OfferBlock(tell(language, "plan_next"), offers)), ()
+
+
+def _unpredicted(state: State, error: PredictionError) -> tuple[Block, ...]:
+    """Without a prediction, what the cause itself suggests."""
+    steps = _steps(state)
+    if not steps:
+        return (saying(state.language, "plans_none_at_all"), _cannot(state, error))
+    return (_cannot(state, error), *steps)
+
+
+def _steps(state: State) -> tuple[Block, ...]:
+    from oomdoc.report.blocks import StepsBlock
+    from oomdoc.report.steps import steps_of
+
+    steps = steps_of(state.diagnosis, state.language)
+    return (StepsBlock(steps),) if steps else ()
+
+
+def _plan(state: State, understood: Understood) -> tuple[plans.Plan | None, tuple[Block, ...]]:
+    """The plan spoken of: a number, else the one shown last, else the first; the list first where there is none."""
+    if not state.plans:
+        drawn, _ = show_plans(state, Understood("plans"), "")
+        if not state.plans:
+            return None, drawn
+    number = understood.plan or state.shown or 1
+    if number > len(state.plans):
+        count = len(state.plans)
+        return None, (saying(state.language, "no_such_plan", "warn", number=number, count=count),)
+    return state.plans[number - 1], ()
+
+
+def show_diff(state: State, understood: Understood, said: str) -> Turn:
+    """What would be written; nothing is."""
+    del said
+    plan, instead = _plan(state, understood)
+    if plan is None:
+        return instead, ()
+    state.shown = plan.number
+    files = plans.files_of(state.raw, state.folder, state.found.scripts)
+    return plans.diff_blocks(plan, state.diagnosis.case, files, state.language), ()
+
+
+def apply(state: State, understood: Understood, said: str) -> Turn:
+    """Ask the caller to write a plan; the diff comes first, always."""
+    plan, instead = _plan(state, understood)
+    if plan is None:
+        return instead, ()
+    if state.shown != plan.number:
+        drawn, _ = show_diff(state, Understood("show_diff", plan=plan.number), said)
+        return (saying(state.language, "diff_first"), *drawn), ()
+    effect = Effect("apply", plan=plan.number, facts=dict(plan.sets))
+    return (saying(state.language, "applying", number=plan.number),), (effect,)
+
+
+def undo(state: State, understood: Understood, said: str) -> Turn:
+    """Restore the files of the last plan, else take the last told facts back."""
+    del understood, said
+    language = state.language
+    if state.applied is not None:
+        return (saying(language, "undoing"),), (Effect("undo", plan=state.applied),)
+    if state.before:
+        case, names = state.before.pop()
+        state.replace(case)
+        return (saying(language, "undone_fact", names=names), *greeting.asking(state)), ()
+    return (saying(language, "nothing_to_undo"),), ()
+
+
+def verify(state: State, understood: Understood, said: str) -> Turn:
+    """Ask for a dry run, or for a probe where one is named."""
+    plan = None
+    if state.plans and (understood.plan or state.shown or state.applied):
+        plan, instead = _plan(state, understood)
+        if plan is None:
+            return instead, ()
+    words = said.lower()
+    kind = "probe" if any(word in words for word in ("probe", "gpu", "实测", "探测")) else "dry_run"
+    key = "probing" if kind == "probe" else "verifying"
+    facts = predictions.changed(state.values, dict(plan.sets) if plan else {})
+    effect = Effect(kind, plan=plan.number if plan else None, facts=facts)  # type: ignore[arg-type]
+    return (saying(state.language, key),), (effect,)
+
+
+def on(state: State, understood: Understood, said: str) -> Turn:
+    """The next step: skip the question, take the next plan, run it again; or the end."""
+    language, words = state.language, said.lower()
+    if any(word in words for word in _GOOD) and not any(word in words for word in _BAD):
+        lead = state.diagnosis.findings[0].rule.title[language] if state.diagnosis.findings else None
+        return (
+            saying(language, "resolved", "good", title=lead) if lead else saying(language, "resolved_plain", "good"),
+        ), ()
+    if any(word in words for word in _BAD):
+        number = (state.applied or state.shown or 0) + 1
+        if not state.plans or number <= len(state.plans):
+            drawn, effects = show_diff(state, Understood("show_diff", plan=number), said)
+            return (saying(language, "still", number=number), *drawn), effects
+        return (saying(language, "no_more_plans"),), ()
+    if state.applied is not None:
+        log = next((read.name for read in state.raw.inputs if read.kind == "log" and Path(read.name).is_file()), None)
+        if log is None:
+            return (saying(language, "run_again_plain"),), ()
+        return (saying(language, "run_again", name=log),), (Effect("watch", paths=(log,)),)
+    if state.shown is not None:
+        return apply(state, understood, said)
+    if state.plans:
+        return show_diff(state, understood, said)
+    if state.pending is not None:
+        state.skipped.add(state.pending.term.name)
+        question = greeting.asking(state)
+        if question:
+            return question, ()
+    return show_plans(state, Understood("plans"), said)
+
+
+_GOOD: Final = ("works", "worked", "running now", "it runs", "ran", "fits", "fixed", "solved", "resolved", "finished",
+                "好了", "跑通", "跑起来", "能跑了", "可以了", "解决了", "搞定", "成功", "没问题了", "不爆了", "跑完")  # fmt: skip
+_BAD: Final = ("still", "again", "didn't", "did not", "doesn't", "no luck", "failed", "crash", "oom", "没用", "不管用",
+               "没效果", "没解决", "还是", "又", "依然", "仍", "没好")  # fmt: skip
+
+
+def history(state: State, understood: Understood, said: str) -> Turn:
+    """The turns so far and what is known; /save and /export."""
+    language = state.language
+    word, _, name = understood.argument.partition(" ")
+    if word == "/export":
+        if not name.strip():
+            return (saying(language, "export_how"),), ()
+        return (saying(language, "exported", name=name.strip()),), (Effect("export", paths=(name.strip(),)),)
+    if word == "/save":
+        return (saying(language, "saved"),), ()
+    del said
+    known = facts_block(state.raw, language)
+    mine = tuple(row for row in known.rows if row.how != say(language, f"how.{How.DEFAULT}"))[:40]
+    drawn: list[Block] = [HistoryBlock(tell(language, "history_title"), tuple(state.rows[-20:]))]
+    if mine:
+        drawn.append(type(known)(mine))
+    return tuple(drawn), ()
+
+
+def show_help(state: State, understood: Understood, said: str) -> Turn:
+    """What can be said."""
+    del understood, said
+    from oomdoc.chat.intents import examples
+
+    title = tell(state.language, "help")
+    return (OfferBlock(title, examples(state.language)),), ()
+
+
+def smalltalk(state: State, understood: Understood, said: str) -> Turn:
+    """Politeness, short."""
+    language, words = state.language, said.lower().strip(" !.。！~/")
+    if any(
+        words.startswith(word)
+        for word in ("bye", "good night", "goodbye", "see y", "quit", "exit", "再见", "拜拜", "退出", ":q")
+    ):
+        effects = (Effect("quit"),) if words.startswith(("quit", "exit", "退出", ":q")) or understood.argument else ()
+        return (saying(language, "bye"),), effects
+    if any(word in words for word in ("thank", "thx", "谢", "辛苦", "cheers")):
+        return (saying(language, "thanks"),), ()
+    if any(word in words for word in ("who are", "what are", "bot", "你是", "ai", "llm", "模型")):
+        return (saying(language, "who"),), ()
+    if any(words.startswith(word) for word in ("hi", "hello", "hey", "good", "你好", "您好", "嗨", "在吗", "早", "晚")):
+        return (saying(language, "hello"),), ()
+    return (saying(language, "small"),), ()
+
+
+def unknown(state: State, understood: Understood, said: str) -> Turn:
+    """Says so, and offers the three nearest things."""
+    from oomdoc.chat.intents import nearest
+
+    language = state.language
+    near = understood.nearest or tuple(phrase for phrase, _, _ in nearest(said))
+    return (saying(language, "unknown", "sorry"), OfferBlock(tell(language, "unknown_offer"), near)), ()
+
+
+def pasted(state: State, understood: Understood, said: str) -> Turn:
+    """Something pasted is read into the case; a path is asked for, to be read outside the dialogue."""
+    language = state.language
+    if understood.paths:
+        return (saying(language, "reading", names=", ".join(understood.paths)),), (Effect("read", understood.paths),)
+    state.pastes += 1
+    case = paste.read(said[:_MOST_READ], f"<paste {state.pastes}>")
+    return taken(state, case, f"<paste {state.pastes}>"), ()
+
+
+def taken(state: State, case: object, name: str) -> tuple[Block, ...]:
+    """What was read joins the case."""
+    from oomdoc.facts.case import Case
+
+    assert isinstance(case, Case)
+    language = state.language
+    kind = greeting.kind_of(case, language)
+    if not kind:
+        return (saying(language, "pasted_nothing", "sorry"),)
+    state.add(case)
+    said = saying(language, "pasted", name=name, kind=kind)
+    question = greeting.asking(state)
+    return (said, *greeting.judgement(state), *question, greeting.offer(state))
+
+
+HANDLERS: Final[dict[Intent, Handler]] = {
+    "paste": pasted,
+    "answer": answer,
+    "correct": correct,
+    "what_if": what_if,
+    "capacity": capacity,
+    "why": why,
+    "why_not": why_not,
+    "explain": explain,
+    "constrain": constrain,
+    "plans": show_plans,
+    "show_diff": show_diff,
+    "apply": apply,
+    "undo": undo,
+    "verify": verify,
+    "next": on,
+    "history": history,
+    "help": show_help,
+    "smalltalk": smalltalk,
+    "unknown": unknown,
+}

@@ -1,0 +1,141 @@
+"""Plans for the conversation: what the remedies' solver offers, kept to the person's wishes, and their diffs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from oomdoc.chat.predictions import PredictionError, profile_of
+from oomdoc.chat.voice import setting, short, tell
+from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.engine.findings import values_of
+from oomdoc.facts.case import Case
+from oomdoc.facts.model import Value
+from oomdoc.messages import Language
+from oomdoc.remedies.advise import advise, capacity_of, model_of
+from oomdoc.remedies.options import Limits
+from oomdoc.remedies.remedy import PROMISES
+from oomdoc.remedies.solver import Plan as Solved
+from oomdoc.remedies.solver import Solution, solve
+from oomdoc.report.blocks_chat import Block, DiffBlock, PlanRow, SayBlock
+
+_MOST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One plan: the canonical facts it sets, its remedies, its predicted memory on the card."""
+
+    number: int
+    title: str
+    sets: Mapping[str, Value]
+    remedies: tuple[str, ...]
+    promise: str
+    cost: str
+    device_bytes: int
+    high_bytes: int
+    capacity_bytes: int | None
+
+    @property
+    def fits(self) -> bool | None:
+        """True where the upper bound fits, False where not even the best guess does, None between or unknown."""
+        if not self.capacity_bytes:
+            return None
+        if self.high_bytes <= self.capacity_bytes:
+            return True
+        return False if self.device_bytes > self.capacity_bytes else None
+
+
+def plans_of(diagnosis: Diagnosis, keep: Sequence[str], most_gpus: int | None, language: Language) -> tuple[Plan, ...]:
+    """The solver's plans within the wishes. Raises PredictionError, with a sentence, where nothing can be predicted."""
+    solution = _solution(diagnosis, Limits(frozenset(keep), most_gpus))
+    found = list(solution.plans)
+    if not found and solution.leanest is not None:
+        found = [solution.leanest]
+    return tuple(_plan(number, plan, solution.capacity, language) for number, plan in enumerate(found[:_MOST], 1))
+
+
+def _solution(diagnosis: Diagnosis, limits: Limits) -> Solution:
+    advice = advise(diagnosis, limits=limits)
+    if advice.solution is not None:
+        return advice.solution
+    facts = values_of(diagnosis.case)
+    profile_of(facts)  # says in words why nothing can be predicted
+    model, capacity = model_of(diagnosis, facts), capacity_of(facts)
+    if model is None:
+        raise PredictionError("need_model")
+    if not capacity:
+        raise PredictionError("capacity_unknown")
+    return solve(facts, model, capacity, limits=limits)  # nothing failed yet: the settings alone were told
+
+
+def _plan(number: int, plan: Solved, capacity: int, language: Language) -> Plan:
+    joint = "；" if language == "zh" else "; "
+    costs = [option.remedy.cost.told(language) for option in plan.options if option.remedy.cost]
+    return Plan(
+        number=number,
+        title=joint.join(option.remedy.title.told(language) for option in plan.options),
+        sets=dict(plan.changes),
+        remedies=tuple(option.remedy.id for option in plan.options),
+        promise=PROMISES[plan.rank],
+        cost=joint.join(dict.fromkeys(costs)),
+        device_bytes=plan.weight.device,
+        high_bytes=plan.weight.high,
+        capacity_bytes=capacity,
+    )
+
+
+def row_of(plan: Plan, case: Case) -> PlanRow:
+    """A plan as a row of the table."""
+    spare = plan.capacity_bytes - plan.device_bytes if plan.capacity_bytes and plan.fits is not False else None
+    changes = tuple(setting(name, value, case) for name, value in plan.sets.items())
+    return PlanRow(plan.number, plan.title, changes, plan.promise, plan.cost, plan.device_bytes, plan.fits, spare)
+
+
+def diff_blocks(plan: Plan, case: Case, files: Sequence[Path], language: Language) -> tuple[Block, ...]:
+    """What a plan would write into the person's files; nothing is written."""
+    from oomdoc.patch.document import Original, load  # imported here: 20 ms, and only a diff needs it
+    from oomdoc.patch.errors import PatchError
+    from oomdoc.patch.plan import plan_edits
+
+    documents: list[Original] = []
+    for path in files:
+        try:
+            documents.append(load(str(path)))
+        except PatchError:
+            continue
+    edits = plan_edits(plan.sets, documents, known=case.facts)
+    drawn: list[Block] = [DiffBlock(edit.original.name, edit.diff, plan.number) for edit in edits.files]
+    sentences = [tell(language, "diff_command", command=command) for command in edits.commands]
+    sentences += [
+        tell(
+            language, "diff_by_hand", native=hand.native or setting(hand.fact, hand.value, case), why=hand.why(language)
+        )
+        for hand in edits.by_hand
+    ]
+    if not drawn and not sentences:
+        native = ", ".join(f"{short(name, case)} = {value}" for name, value in plan.sets.items())
+        sentences.append(tell(language, "diff_none", native=native))
+    if sentences:
+        drawn.append(SayBlock(tuple(sentences)))
+    if edits.files:
+        drawn.append(SayBlock((tell(language, "diff_ask"),)))
+    return tuple(drawn)
+
+
+def files_of(case: Case, folder: Path | None, scripts: Sequence[Path]) -> tuple[Path, ...]:
+    """The person's files that state settings: configurations that were read, and where facts of commands stand."""
+    names = [read.name for read in case.inputs if read.kind == "config"]
+    names += [fact.source.file for fact in case.facts if fact.source.file and fact.source.how in ("command", "config")]
+    found: dict[Path, None] = {}
+    for name in names:
+        path = Path(name)
+        if not path.is_absolute() and folder is not None and not path.exists():
+            path = folder / path
+        if path.is_file():
+            found[path] = None
+    for path in scripts:
+        if any(path == known or path.resolve() == known.resolve() for known in found):
+            continue
+        if not found and path.is_file():
+            found[path] = None
+    return tuple(path for path in found if path.suffix not in (".log", ".out", ".err", ".txt"))

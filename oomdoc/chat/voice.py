@@ -1,0 +1,39 @@
+"""The doctor's sentences (`knowledge/chat/sentences.yaml`) and short names of settings, in one language."""
+
+from oomdoc.facts import base
+from oomdoc.facts.case import Case
+from oomdoc.facts.model import Value
+from oomdoc.facts.units import show
+from oomdoc.messages import Language
+from oomdoc.report.blocks_chat import SayBlock, Tone
+
+
+def tell(language: Language, key: str, **places: object) -> str:
+    """The sentence of a key with its places filled; a missing key is a defect and raises KeyError."""
+    sentence: str = base.section("chat")["sentences.yaml"][key][language]
+    return sentence.format(**places) if places else sentence
+
+
+def saying(language: Language, key: str, tone: Tone = "plain", **places: object) -> SayBlock:
+    """One sentence as a block."""
+    return SayBlock((tell(language, key, **places),), tone)
+
+
+def short(name: str, case: Case | None = None) -> str:
+    """A setting as the person writes it where that is known, else the last part of its canonical name."""
+    fact = case.fact(name) if case is not None else None
+    if fact is not None and fact.source.native:
+        return fact.source.native.lstrip("-")
+    return name.rpartition(".")[2]
+
+
+def setting(name: str, value: Value, case: Case | None = None) -> str:
+    """ "max_length 1024", "packing true"."""
+    return f"{short(name, case)} {show(name, value)}"
+
+
+def change(facts: dict[str, Value], drops: list[str], case: Case | None, language: Language) -> str:
+    """A what-if in words."""
+    parts = [setting(name, value, case) for name, value in facts.items()]
+    parts += [("不用 " if language == "zh" else "no ") + short(name, case) for name in drops]
+    return ("，" if language == "zh" else ", ").join(parts)
