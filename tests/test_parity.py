@@ -4,11 +4,12 @@ import re
 import string
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import oomdoc.messages
-from oomdoc.messages import keys, say
+from oomdoc.messages import keys, read_sentences, say
 
 FOLDER = Path(oomdoc.messages.__file__).parent
 HAN = re.compile("[\u4e00-\u9fff]")
@@ -42,6 +43,14 @@ def test_sections_and_order_are_the_same() -> None:
     assert list(en) == list(zh)
     for section in en:
         assert list(en[section]) == list(zh[section]), section
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_quick_reading_is_tomls_own(language: Any) -> None:
+    """The files stay TOML, and both ways of reading them agree."""
+    read = tomllib.loads((FOLDER / f"{language}.toml").read_text(encoding="utf-8"))
+    whole = {f"{section}.{key}": text for section, entries in read.items() for key, text in entries.items()}
+    assert read_sentences(FOLDER / f"{language}.toml") == whole
 
 
 def test_a_missing_key_is_a_defect() -> None:

@@ -1,13 +1,13 @@
 """Which framework a run belongs to, and which version of it, by weighing the signs of every framework file."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
-from oomdoc.facts.lazy import dataclass
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.facts.model import Value
 from oomdoc.ingest.frameworks import ancestors, normal, raw_files
 from oomdoc.ingest.syntax.setting import Command, Parsed, Setting
@@ -17,6 +17,8 @@ ENOUGH = 3.0  # one unmistakable sign, or several weaker ones
 TEXT_LIMIT = (
     400_000  # characters of a log that are searched from each end; the start names programs, the end has tracebacks
 )
+# What stands between a package's name and its version: `vllm==0.6.3`, "transformers version: 4.41".
+_NUMBER = lazy(r"`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +203,17 @@ def _weigh(material: Material, document: Mapping[str, Any]) -> tuple[float, list
     return score, evidence, versions
 
 
+def _numbered(lower: str, package: str) -> Iterator[str]:
+    """The versions that stand behind a package's name; a search for the name alone passes over a log much faster."""
+    place = lower.find(package)
+    while place >= 0:
+        if not place or not (lower[place - 1].isalnum() or lower[place - 1] in "_./-"):
+            seen = _NUMBER.match(lower, place + len(package))
+            if seen:
+                yield seen[1]
+        place = lower.find(package, place + 1)
+
+
 def _version(
     material: Material, document: Mapping[str, Any], versions: str, known: Mapping[str, Value]
 ) -> tuple[str, bool]:
@@ -208,16 +221,10 @@ def _version(
     if isinstance(stated, str):
         return stated, False
     firm = _firm(document, material)
-    lower = material.lower
     for package in document.get("packages", ()):
-        if package not in lower:  # compiling a pattern costs more than this look
-            continue
-        pattern = (
-            rf"(?<![\w./-]){re.escape(package)}`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)"
-        )
-        for seen in re.finditer(pattern, material.text, re.IGNORECASE):
-            if contains(firm, parse_version(seen[1])):
-                return seen[1].rstrip("."), False
+        for version in _numbered(material.lower, package):
+            if contains(firm, parse_version(version)):
+                return version.rstrip("."), False
     assumed = str(document["assume"])
     fitting = representative(versions, parse_version(assumed)) if bounds(versions) else None
     return (".".join(map(str, fitting)) if fitting else assumed), True

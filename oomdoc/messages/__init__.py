@@ -1,5 +1,6 @@
 """Interface sentences in both languages; rule text lives in the rules."""
 
+import json
 import os
 from functools import cache
 from pathlib import Path
@@ -10,10 +11,26 @@ Language: TypeAlias = Literal["en", "zh"]
 
 @cache
 def _table(language: Language) -> dict[str, str]:
-    import tomllib  # 3 ms, and `--format json` may never need it
+    return read_sentences(Path(__file__).parent / f"{language}.toml")
 
-    sections = tomllib.loads((Path(__file__).parent / f"{language}.toml").read_text(encoding="utf-8"))
-    return {f"{section}.{key}": text for section, entries in sections.items() for key, text in entries.items()}
+
+def read_sentences(path: Path) -> dict[str, str]:
+    """The sentences of a file by `section.key`.
+
+    Read line by line, each value being a JSON string too: tomllib takes 9 ms for these files, this takes 1. A line in
+    any other form of TOML raises ValueError, and a test compares the whole with tomllib's reading.
+    """
+    found: dict[str, str] = {}
+    section = ""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith("["):
+            section = line.strip()[1:-1]
+        elif line and not line.startswith("#"):
+            key, between, value = line.partition(" = ")
+            if not between:
+                raise ValueError(f"{path.name}: neither a table nor a key with its sentence: {line}")
+            found[f"{section}.{key}"] = json.loads(value)
+    return found
 
 
 def say(language: Language, key: str, **places: object) -> str:
