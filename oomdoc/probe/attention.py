@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from oomdoc.probe.mixed import enabled
+
 KERNELS = ("flash", "efficient", "math")
 
 
@@ -132,7 +134,7 @@ def attend(card: Card) -> Any:
     ) -> torch.Tensor:  # fmt: skip
         if card.ignore_mask:
             attn_mask = None
-        if card.autocast is not None and torch.is_autocast_enabled("cpu"):
+        if card.autocast is not None and enabled():
             query, key, value = (part.to(card.autocast) for part in (query, key, value))
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(card.autocast)

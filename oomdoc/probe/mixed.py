@@ -26,6 +26,17 @@ _HIGH = {
 }  # fmt: skip
 
 
+_KINDS: dict[Any, str] = {}  # by function: asking each for its name costs more than the cast
+
+
+def enabled() -> bool:
+    """Whether the carrier is on; before torch 2.4 it had a function of its own."""
+    try:
+        return bool(torch.is_autocast_enabled("cpu"))
+    except TypeError:
+        return bool(torch.is_autocast_cpu_enabled())
+
+
 class MixedPrecision(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
     """Casts around functions while autocast is on; weight casts are cached until `forget` is called."""
 
@@ -41,15 +52,18 @@ class MixedPrecision(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
-        if not torch.is_autocast_enabled("cpu"):
+        kind = _KINDS.get(func)
+        if kind is None:
+            name = getattr(func, "__name__", "")
+            kind = _KINDS[func] = "low" if name in _LOW else "high" if name in _HIGH else "any"
+        if kind == "any" or not enabled():
             return func(*args, **kwargs)
-        if name in _LOW:
+        if kind == "low":
             args, kwargs = (
                 self._cast(args, self.dtype),
                 {key: self._one(value, self.dtype) for key, value in kwargs.items()},
             )
-        elif name in _HIGH and not (kwargs.get("dtype") is not None):
+        elif kwargs.get("dtype") is None:
             kwargs = {key: self._one(value, torch.float32) for key, value in kwargs.items()}
             args = self._cast(args, torch.float32)
         return func(*args, **kwargs)
