@@ -35,7 +35,7 @@ from oomdoc.tui.screen.status import StatusLine
 from oomdoc.tui.turns import Turns
 
 _HERE: Final = Path(__file__).parent
-_WIDTHS: Final = [(0, "-tiny"), (40, "-narrow"), (100, "-wide"), (170, "-very-wide")]
+_WIDTHS: Final = [(0, "-tiny"), (40, "-narrow"), (100, "-wide"), (120, "-wider"), (170, "-very-wide")]
 _HEIGHTS: Final = [(0, "-low"), (12, "-tall")]
 _GPU_SECONDS: Final = 2.0
 _GPU_SECONDS_WITHOUT: Final = 30.0

@@ -10,6 +10,7 @@ from oomdoc.tui.news import Turn
 
 if TYPE_CHECKING:
     from oomdoc.chat.session import Dialogue
+    from oomdoc.facts.model import Value
 
 Progress = Callable[[str, int, int], None]
 
@@ -37,14 +38,7 @@ class Doctor:
         case = self.read(logs, settings, progress) if logs or settings else None
         journal = self._journal()
         self.dialogue = Dialogue(case, language=self.language, journal=journal, folder=self.folder)
-        try:
-            drawn = self.dialogue.open()
-        except NotImplementedError:
-            from oomdoc.engine.diagnosis import diagnose_case
-            from oomdoc.report.compose import compose
-
-            diagnosis = diagnose_case(case)  # type: ignore[arg-type]
-            return Turn(compose(diagnosis, self.language), diagnosis.case, (*logs, *settings))
+        drawn = self.dialogue.open()
         return Turn(tuple(drawn), self.dialogue.case, (*logs, *settings))
 
     def say(self, text: str) -> Turn:
@@ -52,7 +46,7 @@ class Doctor:
         assert self.dialogue is not None
         return self._turn(self.dialogue.say(text))
 
-    def set_fact(self, name: str, value: object) -> Turn:
+    def set_fact(self, name: str, value: "Value") -> Turn:
         """A fact edited in the panel."""
         assert self.dialogue is not None
         return self._turn(self.dialogue.set_fact(name, value))

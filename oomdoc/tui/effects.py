@@ -23,8 +23,6 @@ def carry_out(app: "DoctorApp", effect: "Effect") -> None:
             app.perform("case.watch")
     elif effect.kind == "quit":
         app.leave()
-    elif effect.kind == "export":
-        app.export(effect.paths[0] if effect.paths else "")
     else:
         app.turns.submit(say(app.language, f"tui.doing_{effect.kind}"), lambda progress: _errand(app, effect, progress))
 
@@ -34,5 +32,5 @@ def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:
 
     dialogue = app.doctor.dialogue
     assert dialogue is not None
-    outcome = run(effect, dialogue.case, app.language, lambda stage, _: progress(stage, 0, 0))
+    outcome = run(effect, dialogue, lambda stage, _: progress(stage, 0, 0))
     return app.doctor.done(effect, outcome)

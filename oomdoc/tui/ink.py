@@ -38,9 +38,14 @@ _HIDDEN: Final = dict.fromkeys(
 _VISIBLE: Final = {**_PICTURES, **dict.fromkeys(_HIDDEN, "\ufffd")}
 
 
+def pictured(text: str) -> str:
+    """The text with everything a terminal would act on turned into a picture of it."""
+    return text.replace("\r\n", "\n").translate(_VISIBLE)
+
+
 def visible(text: str) -> str:
-    """The text with everything a terminal would act on turned into a picture of it; masked as in every report."""
-    return mask(text.replace("\r\n", "\n").translate(_VISIBLE))
+    """The pictured text, masked as in every report."""
+    return mask(pictured(text))
 
 
 def one_line(text: str) -> str:
@@ -65,6 +70,39 @@ def quoted(place: Place, columns: int, indent: str = "") -> Iterator[Line]:
         yield ((f"{indent}--> ", "dim"), (clip(one_line(where), max(columns - len(indent) - 4, 4)), "key"))
     if place.quote:
         yield ((f"{indent}  │ ", "dim"), (clip(one_line(place.quote), max(columns - len(indent) - 4, 4)), "quote"))
+
+
+def folded(lines: Iterable[Line], columns: int) -> Iterator[Line]:
+    """The lines with those that are too wide broken: figures and names are never cut off, whatever the terminal."""
+    for line in lines:
+        if sum(width(text) for text, _ in line) <= columns:
+            yield line
+            continue
+        kept: list[Span] = []
+        used, indent = 0, ""
+        for text, role in _trimmed(line):
+            piece = ""
+            for char in text:
+                if used + width(char) > columns:
+                    yield (*kept, (piece, role))
+                    kept, piece, indent = [], "", "  "
+                    used = len(indent)
+                    kept.append((indent, ""))
+                    if char == " ":
+                        continue
+                piece += char
+                used += width(char)
+            kept.append((piece, role))
+        if any(text.strip() for text, _ in kept):
+            yield tuple(kept)
+
+
+def _trimmed(line: Line) -> list[Span]:
+    """The line without blanks at its end."""
+    spans = list(line)
+    while spans and not spans[-1][0].rstrip():
+        spans.pop()
+    return [*spans[:-1], (spans[-1][0].rstrip(), spans[-1][1])] if spans else []
 
 
 def plain(lines: Iterable[Line]) -> str:

@@ -124,18 +124,6 @@ class Performer:
         """Take the blocks off the screen; the case stays."""
         self._app.run_worker(self._app.chat.clear(), exclusive=False)
 
-    def session_save(self, _: str) -> None:
-        """Every turn is on disk already: say where."""
-        journal = self._app.doctor.dialogue.journal if self._app.doctor.dialogue else None
-        if journal is None or journal.note:
-            self._app.remark("tui.not_saved", "warn", reason=(journal.note if journal else None) or "-")
-        else:
-            self._app.remark("tui.saved")
-
-    def session_export(self, argument: str) -> None:
-        """The report as a file; its ending gives the format."""
-        self._app.export(argument)
-
     def view_palette(self, _: str) -> None:
         """All actions."""
         self._app.action_command_palette()

@@ -129,26 +129,6 @@ class Room(App[int]):
         elif self.chat.find(self._needle) is None:
             self.tell("tui.not_found")
 
-    def export(self, name: str) -> None:
-        """The report as a new file: .md, .html or .json. Names and secrets are masked as in every report."""
-        kind = {".md": "markdown", ".html": "html", ".json": "json"}.get(Path(name).suffix.lower())
-        dialogue = self.doctor.dialogue
-        if dialogue is None:
-            self.remark("tui.no_export", "warn")
-            return
-        if kind is None:
-            self.fill_prompt("/export oomdoc-report.md")
-            return
-        from oomdoc.report.render import render
-
-        try:
-            with Path(name).open("x", encoding="utf-8") as out:
-                out.write(render(dialogue.diagnosis, kind, self.language, with_facts=True))
-        except OSError as error:
-            self.remark("tui.unreadable", "warn", path=name, reason=(error.strerror or str(error)).lower())
-        else:
-            self.remark("tui.exported", path=name)
-
     def stop(self) -> bool:
         """Stop what runs."""
         return self.turns.stop()

@@ -9,6 +9,7 @@ from oomdoc.tui.blocks.bar import BarView
 from oomdoc.tui.blocks.cause import CauseView
 from oomdoc.tui.blocks.compare import CompareView
 from oomdoc.tui.blocks.diff import DiffView
+from oomdoc.tui.blocks.evidence_sum import SumView
 from oomdoc.tui.blocks.facts import FactsView
 from oomdoc.tui.blocks.offer import HistoryView, OfferView
 from oomdoc.tui.blocks.plans import PlansView
@@ -40,6 +41,7 @@ VIEWS: Final[dict[type[Any], type[BlockView]]] = {
     blocks_chat.DiffBlock: DiffView,
     blocks_chat.TermBlock: TermView,
     blocks_chat.OfferBlock: OfferView,
+    blocks_chat.SumBlock: SumView,
     blocks_chat.HistoryBlock: HistoryView,
     Said: SaidView,
     Told: ToldView,

@@ -9,7 +9,7 @@ from textual.widget import Widget
 
 from oomdoc.messages import Language, say
 from oomdoc.report.blocks import Place
-from oomdoc.tui.ink import Line, content, plain
+from oomdoc.tui.ink import Line, content, folded, plain
 
 _COPIED_COLUMNS = 100
 
@@ -45,6 +45,10 @@ class BlockView(Widget, can_focus=True):
         """The block drawn in a number of columns."""
         raise NotImplementedError
 
+    def drawn(self, columns: int) -> list[Line]:
+        """The lines, none wider than the columns."""
+        return list(folded(self.lines(max(columns, 12)), max(columns, 4)))
+
     def places(self) -> tuple[Place, ...]:
         """Lines of files this block quotes, the most important first."""
         return ()
@@ -68,7 +72,7 @@ class BlockView(Widget, can_focus=True):
         """The whole block as plain text."""
         was, self.is_open = self.is_open, True
         try:
-            return plain(self.lines(_COPIED_COLUMNS)) + "\n"
+            return plain(self.drawn(_COPIED_COLUMNS)) + "\n"
         finally:
             self.is_open = was
 
@@ -90,7 +94,7 @@ class BlockView(Widget, can_focus=True):
     def _cached(self, columns: int) -> list[Line]:
         key = (columns, self.is_open)
         if self._drawn is None or self._drawn[0] != key:
-            self._drawn = (key, self.lines(max(columns, 8)))
+            self._drawn = (key, self.drawn(columns))
         return self._drawn[1]
 
     def render(self) -> Content:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oomdoc.facts.fact import Fact
 
 # What a person can correct comes first; the message's own figures and what follows from them come last.
-_ORDER = "model train lora quant image parallel eval inference hardware framework env run".split()
+_ORDER = "train lora quant image parallel eval inference model hardware framework env run".split()
 
 
 class CasePanel(ScrollView, can_focus=True):

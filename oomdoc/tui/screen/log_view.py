@@ -17,7 +17,7 @@ from textual.worker import get_current_worker
 from oomdoc.messages import Language, say
 from oomdoc.report.layout import clip, width
 from oomdoc.tui.figures import size
-from oomdoc.tui.ink import Line, visible
+from oomdoc.tui.ink import Line, pictured
 from oomdoc.tui.lines import FileLines
 from oomdoc.tui.rows import strip_of
 
@@ -72,7 +72,7 @@ class LogLines(ScrollView, can_focus=True):
             return strip_of(self, (("", ""),), room)
         digits = max(len(str(self.lines.count)), 4)
         mark = "▸" if number == self.marked else " "
-        shown = visible(text)[round(self.scroll_offset.x) + self._shifted :]
+        shown = pictured(text)[round(self.scroll_offset.x) + self._shifted :]
         body = clip(shown, max(room - digits - 3, 4))
         role = "bold" if number == self.marked else ""
         line: Line = ((f"{mark}{number:>{digits}} ", "key" if number == self.marked else "dim"), (body, role))
@@ -175,7 +175,7 @@ class LogScreen(Screen[None]):
         share = f"  {100 * done // whole} %" if done < whole else ""
         told = say(self.language, "tui.log_title", line=self._view.marked, count=self._lines.count, size=size(whole))
         room = max(self.size.width - width(told + share + more) - 6, 8)
-        self._title.update(f"{clip(visible(str(self.path)), room)}  {told}{share}{more}")
+        self._title.update(f"{clip(pictured(str(self.path)), room)}  {told}{share}{more}")
 
     def action_leave(self) -> None:
         """Close the search, else the viewer."""
