@@ -45,6 +45,9 @@ def check(name: str, raw: Any, ids: set[str]) -> Iterator[str]:
         yield "sources: say where it was read"
     if entry.role in {"trainer", "engine"} and not entry.recognise:
         yield "recognise: at least one sign"
+    for fact in entry.positional:
+        if fact not in {"config", "-"} and term(fact) is None:
+            yield f"positional: {fact} is not in the vocabulary (knowledge/facts/)"
     for place, sign in enumerate(entry.recognise):
         yield from (f"recognise.{place}: {complaint}" for complaint in _sign(sign))
     for place, parameter in enumerate(entry.parameters):

@@ -130,7 +130,9 @@ class Framework(Model):
     sources: tuple[str, ...]
     recognise: tuple[Sign, ...] = ()
     launch: Launch = Field(default_factory=Launch)
-    positional: str | None = Field(default=None, description="fact that the first word without a dash gives")
+    positional: tuple[str, ...] = Field(
+        default=(), description="what the words without a dash give, in order: a fact, `config` (a file), or `-`"
+    )
     targets_respect_freeze: Literal["never", "all-linear", "always"] = "never"
     parameters: tuple[Parameter, ...] = ()
     needs: dict[str, tuple[str, ...]] = Field(

@@ -198,9 +198,9 @@ def _launcher_scopes(parsed: Iterable[Parsed]) -> set[tuple[str, str]]:
 
 
 def _positional(vocabulary: Vocabulary, parsed: Iterable[Parsed], match: FrameworkMatch | None) -> list[Reading]:
-    """The fact that the first plain word of the framework's own command gives, e.g. the model of `vllm serve MODEL`."""
+    """The facts that the plain words of the framework's own command give, e.g. the model of `vllm serve MODEL`."""
     main = vocabulary.main
-    if main is None or match is None or main.positional is None:
+    if main is None or match is None or not main.positional:
         return []
     signs = {(evidence.file, evidence.line) for evidence in match.evidence if evidence.line is not None}
     for document in parsed:
@@ -209,10 +209,25 @@ def _positional(vocabulary: Vocabulary, parsed: Iterable[Parsed], match: Framewo
                 word for word in command.positionals if word.kind == "positional" and word.raw not in command.words
             ]
             if words and (command.file, command.line) in signs:
-                source = Source(how=How.COMMAND, file=command.file, line=words[0].line, span=words[0].value_span)
-                fact = Fact(name=main.positional, value=str(words[0].value), source=source)
-                return [Reading(native="", written=words[0].raw, fact=fact, status="explicit", line=words[0].line)]
+                return [
+                    _word(word, name, main)
+                    for word, name in zip(words, main.positional, strict=False)
+                    if name not in {"config", "-"} and not str(word.value).startswith("$")
+                ]
     return []
+
+
+def _word(word: Setting, name: str, main: Framework) -> Reading:
+    source = Source(
+        how=How.COMMAND,
+        file=word.file,
+        line=word.line,
+        span=word.value_span,
+        framework=main.name,
+        status="explicit",
+    )
+    fact = Fact(name=name, value=str(word.value), source=source)
+    return Reading(native="", written=word.raw, fact=fact, status="explicit", file=word.file, line=word.line)
 
 
 def _rows(vocabulary: Vocabulary, setting: Setting, *, launcher: bool = False) -> list[Reading]:

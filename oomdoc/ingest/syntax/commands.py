@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from oomdoc.ingest.syntax import listings
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Command, Parsed, Text, merge, names, shift
 
@@ -85,15 +86,16 @@ def find_commands(text: str, file_name: str = "<text>") -> list[Command]:
 
 def parse(text: str, file_name: str = "<text>") -> Parsed:
     """The commands of a text with their settings, and the shell variables set right above them."""
-    found = [(region.start, region) for region in regions(text)]
-    source = Text.of(text, file_name) if found or "Command '[" in text else None
+    plain = listings.without_numbers(text)
+    found = [(region.start, region) for region in regions(plain)]
+    source = Text.of(text, file_name) if found or "Command '[" in text or "\\\n" in text or "\\\r" in text else None
     if source is None:
         return Parsed("text")
-    from oomdoc.ingest.syntax import shell  # tree-sitter is imported only now
-
-    parts = []
+    parts = list(listings.headless(source, plain, [(region.start, region.end) for _, region in found]))
+    if found:
+        from oomdoc.ingest.syntax import shell  # tree-sitter is imported only now
     for start, region in found:
-        piece = shell.parse(_unprompted(text[start : region.end]), file_name, pasted=True)
+        piece = shell.parse(_unprompted(plain[start : region.end]), file_name, pasted=True)
         moved = shift(piece, start, source.line(start) - 1, source=text)
         parts.append((start, Parsed("text", moved.settings, moved.commands)))
     parts += (

@@ -167,3 +167,51 @@ def test_tree_sitter_and_yaml_are_imported_only_when_something_is_found() -> Non
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_overrides_whose_program_was_not_pasted_are_read() -> None:
+    text = (
+        "Which of these do I have to change?\n\n"
+        "data.train_batch_size=4 \\\n"
+        "actor_rollout_ref.model.path=$MODEL_PATH\\\n"
+        "+actor_rollout_ref.rollout.n=64 \\\n"
+        "trainer.total_epochs=1 \\\n\nThanks a lot = really\n"
+    )
+    found = {setting.key: setting for setting in find_settings_in_text(text, "x").settings}
+    assert found["data.train_batch_size"].value == 4
+    assert found["actor_rollout_ref.rollout.n"].value == 64
+    assert {setting.kind for setting in found.values()} == {"hydra"}
+    for setting in found.values():
+        assert setting.value_span is None or text[slice(*setting.value_span)] == setting.raw
+    assert found["trainer.total_epochs"].line == 6
+
+
+def test_flags_whose_program_was_not_pasted_are_read() -> None:
+    text = "I used\n--model_name_or_path a/b \\\n  --bf16 \\\n--lora_rank 8\nand it died\n"
+    found = {setting.key: (setting.value, setting.line) for setting in find_settings_in_text(text, "x").settings}
+    assert found == {"model_name_or_path": ("a/b", 2), "bf16": (True, 3), "lora_rank": (8, 4)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--batch_size 4 \\\n--bf16\n",
+        "usage:\n  --batch_size N  the batch\n  --bf16        half\n  --lr LR       rate\n",
+        "a.b=1\nc.d=2\ne.f=3\n",
+    ],
+)
+def test_two_lines_and_help_texts_are_no_option_list(text: str) -> None:
+    assert find_settings_in_text(text, "x").settings == ()
+
+
+def test_line_numbers_of_an_editor_are_no_words() -> None:
+    text = (
+        "my script\n 9 export CUDA_VISIBLE_DEVICES=0,1\n10 torchrun \\\n11   --nproc_per_node 2 \\\n"
+        "12   train.py \\\n13   --max_length 512 \\\n14   --bf16 True\nand it dies\n"
+    )
+    parsed = find_settings_in_text(text, "x")
+    (command,) = parsed.commands
+    assert (command.words, command.positionals) == (("torchrun", "train.py"), ())
+    assert {flag.key: flag.value for flag in command.flags} == {"nproc_per_node": 2, "max_length": 512, "bf16": True}
+    for flag in command.flags:
+        assert flag.value_span is None or text[slice(*flag.value_span)] == flag.raw

@@ -56,6 +56,9 @@ FRAGMENTS = (
     "#SBATCH --mem=4G -N 2\n",
     "$env:A = 'b'\n",
     "python t.py ^\r\n --a 1\r\n",
+    " 7 torchrun \\\n 8 --a 1 \\\n 9 t.py \\\n10 --b 2\n",
+    "a.b=1 \\\n+c.d=x\\\ne.f=[1,2] \\\n",
+    "--a 1 \\\n--b \\\n--c=é\n",
 )
 TEXTS = st.one_of(
     st.text(), st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=6)), max_size=12).map("".join)
