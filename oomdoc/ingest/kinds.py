@@ -22,11 +22,13 @@ def read(document: Document) -> list[Fact]:
     prose = human(document)
     title = len(prose.text) - len(prose.text.lstrip("\n"))
     first_line = prose.text.find("\n", title)
+    started = dict(_scripts(document.text[:_REACH]))
+    if "serve" in started:  # a serving engine's own command or words say it best
+        return [stated(document, "run.kind", "serve", started["serve"], How.TOLD)]
     places = _said(prose, len(prose.text) if first_line < 0 else first_line) or _said(prose, len(prose.text))
     if len(places) == 1:
         kind, place = next(iter(places.items()))
         return [stated(document, "run.kind", kind, prose.offset_of(place), How.TOLD)]
-    started = dict(_scripts(document.text[:_REACH]))
     if len(started) == 1:
         kind, place = next(iter(started.items()))
         return [stated(document, "run.kind", kind, place, How.TOLD)]

@@ -99,6 +99,7 @@ def _clause(text: str, start: int, end: int) -> str:
 def _settings(prose: Prose) -> Iterator[_Claim]:
     knowledge = _knowledge("settings.yaml")
     claims: dict[str, dict[Value, int]] = {}
+    failing: dict[str, set[Value]] = {}
     lowered = prose.text.lower()
     for entry in knowledge["settings"]:
         if not any(word in lowered for word in entry["needs"]):
@@ -119,14 +120,17 @@ def _settings(prose: Prose) -> Iterator[_Claim]:
                 fact = entry["eval_fact"]
             values = claims.setdefault(fact, {})
             values.setdefault(not value if denied else value, match.start())
+            if _pattern(knowledge["fails"]).search(around):
+                failing.setdefault(fact, set()).add(not value if denied else value)
             if "of" in entry and _pattern(knowledge["listed"]).match(prose.text, match.end()):
                 values.setdefault(_SEVERAL, match.start())
     for fact, values in claims.items():
         for value in [value for value in values if (fact, value) in _OVERRULES]:
             values.pop(_OVERRULES[fact, str(value)], None)
-        if len(values) == 1:
-            value, place = next(iter(values.items()))
-            yield _Claim(fact, value, place)
+        named = failing.get(fact, set()) & set(values)
+        chosen = list(named if len(named) == 1 and _SEVERAL not in values else values)
+        if len(chosen) == 1:
+            yield _Claim(fact, chosen[0], values[chosen[0]])
 
 
 def _is_of_evaluation(prose: Prose, match: re.Match[str]) -> bool:
@@ -144,6 +148,7 @@ def _value(entry: dict[str, Any], match: re.Match[str]) -> Value:
         return value
     text = match[1] or "1"
     if kind == "length":
+        text = text.replace(",", "").replace("_", "")
         number = round(float(text[:-1]) * 1024) if text[-1] in "kK" else int(float(text))
         low, high = _LENGTH_LIMITS
         return number if low <= number <= high else None
@@ -165,7 +170,11 @@ def _cards(prose: Prose) -> Iterator[_Claim]:
     works = _pattern(_knowledge("settings.yaml")["works"])
     names = gpu_names.find(text)[:_MOST_MATCHES]
     failing = [name for name in names if not works.search(_clause(text, name.start, name.end))] or names
-    kinds = {re.sub(r"[^a-z0-9]|nvidia|geforce|tesla|rtx|gtx", "", name.name.lower()).rstrip("s") for name in failing}
+    kinds = _kinds(failing)
+    if len(kinds) > 1:
+        mine = _pattern(_knowledge("settings.yaml")["mine"])
+        own = [name for name in failing if mine.search(_clause(text, name.start, name.end))]
+        failing, kinds = (own, _kinds(own)) if len(_kinds(own)) == 1 else (failing, kinds)
     shortest = min(kinds, key=len, default="")
     if failing and (len(kinds) == 1 or all(shortest in kind for kind in kinds)):
         best = max(failing, key=lambda name: len(name.name))
@@ -180,6 +189,10 @@ def _cards(prose: Prose) -> Iterator[_Claim]:
         several = [entry for entry in counts if entry[0] > 1] or counts
         value, place = min(several, key=lambda entry: entry[1])
         yield _Claim("hardware.gpu_count", value, place)
+
+
+def _kinds(names: list[gpu_names.GpuName]) -> set[str]:
+    return {re.sub(r"[^a-z0-9]|nvidia|geforce|tesla|rtx|gtx", "", name.name.lower()).rstrip("s") for name in names}
 
 
 def _bare_counts(text: str, works: re.Pattern[str]) -> Iterator[tuple[int, int]]:
