@@ -94,7 +94,7 @@ def plan_edits(
     `documents` are files, or commands found in a log (`path` None); `log` and `known` help to recognise the framework
     and its version. `repair` also mends lost backslashes and misspelt names. Never raises for what a text holds.
     """
-    drafts = [Draft.of(document) for document in documents]
+    drafts = [_draft(document) for document in documents]
     known = list(known)
     said = _read(drafts, log, known)
     vocabulary = Vocabulary(said.match)
@@ -128,6 +128,10 @@ def plan_edits(
         if draft.splices and draft.original.path is not None
     )
     return EditPlan(edits, tuple(made), tuple(by_hand), tuple(_commands(drafts, said, edits)))
+
+
+def _draft(document: Original) -> Draft:
+    return Draft.of(document, "shell" if document.path is None else None)
 
 
 def _read(drafts: Sequence[Draft], log: str, known: Iterable[Fact]) -> SettingsRead:
@@ -259,7 +263,7 @@ def sayable(
     documents: Sequence[Original], *, log: str = "", known: Iterable[Fact] = ()
 ) -> Callable[[str, Value], bool]:
     """Whether the recognised program can be told a value; of an unknown program everything is taken to be possible."""
-    drafts = [Draft.of(document) for document in documents]
+    drafts = [_draft(document) for document in documents]
     said = _read(drafts, log, list(known))
     place = Place(drafts, said.match, Vocabulary(said.match))
     cache: dict[tuple[str, Value], bool] = {}

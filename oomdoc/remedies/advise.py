@@ -109,7 +109,8 @@ def solved_facts(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> dict[str, 
     """What the failed allocation tells about the data: the tokens of the sample that failed."""
     found: dict[str, Value] = {}
     for one in diagnosis.testified.testimonies:
-        if one.weight >= _SURE:
+        tower = one.term.startswith(("scores", "mask")) and facts.get("model.is_vision_language") is True
+        if one.weight >= _SURE and not tower:  # where images are seen, a quadratic tensor may be the tower's
             for name, value in one.facts.items():
                 if name not in facts:
                     found.setdefault(name, value)

@@ -69,6 +69,7 @@ class Remedy(Model):
 
     id: str
     title: Text
+    ladder_title: Text | None = Field(default=None, description="where a level in between is meant")
     sets: dict[str, Value] = Field(default_factory=dict)
     promise: Promise = "same-result"
     cost: Text | None = None
@@ -88,6 +89,10 @@ class Remedy(Model):
     verified_by: tuple[Literal["dryrun", "probe", "rerun"], ...] = ("dryrun", "probe")
     saves_nothing: bool = False
     tries: dict[str, Scalar] = Field(default_factory=dict)
+
+    def called(self, language: Language) -> str:
+        """What a plan calls it."""
+        return (self.ladder_title or self.title).told(language)
 
     def unmet(self, facts: Mapping[str, Value]) -> Need | None:
         """The first need that the facts do not meet."""

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 
 from oomdoc.facts.model import Value
 from oomdoc.memory.architecture import Architecture
+from oomdoc.memory.reading import from_facts
+from oomdoc.memory.settings import Images
+from oomdoc.memory.vision import visual
 from oomdoc.remedies.hardware import Card, cards_that_fit
 from oomdoc.remedies.options import Knob, Limits, Option, knobs
 from oomdoc.remedies.remarks import Remark, remarks
@@ -90,7 +93,7 @@ def solve(
     if chosen:
         scale = replace(scale, facts=joined(scale.facts, chosen), count=0, cache={})
         limits = replace(limits, keep=(*limits.keep, *chosen))
-    turned = knobs(scale.facts, limits, fond=fond)
+    turned = _long_enough(knobs(scale.facts, limits, fond=fond), scale)
     found = _front(scale, turned, room, capacity, before, chosen)
     needed = scale.weigh({})
     missing = (needed.device if needed else before.device) - room
@@ -109,6 +112,25 @@ def solve(
         weighed=scale.count,
         base=facts,
     )
+
+
+def _long_enough(turned: list[Knob], scale: Scale) -> list[Knob]:
+    """Without length limits that would cut into a sample's images: text and answer need room beside them."""
+    images = from_facts(scale.facts, scale.model).images
+    if not images.count and scale.model.vision is not None and scale.model.vision.image:
+        images = Images(count=1, tiles=1)  # towers of one size: no sample with a picture is shorter
+    seen = visual(scale.model, images).tokens
+    least = int(seen * 1.1) + 128 if seen else 0
+    kept = []
+    for knob in turned:
+        options = tuple(o for o in knob.options if not 0 < _limit(o) < least)
+        kept.extend([Knob(options)] if options else [])
+    return kept
+
+
+def _limit(option: Option) -> int:
+    value = option.changes.get("train.max_length", 0)
+    return value if isinstance(value, int) else 0
 
 
 def _treating(fond: Mapping[str, float]) -> frozenset[str]:

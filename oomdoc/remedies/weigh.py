@@ -1,16 +1,23 @@
 """The memory of a run under changes: the closed form, raised to what the failure itself proves was needed."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from typing import NamedTuple
 
 from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.memory.architecture import Architecture
-from oomdoc.memory.closed_form import moments
+from oomdoc.memory.closed_form import Moment, moments
 from oomdoc.memory.platform import outside
 from oomdoc.memory.reading import from_facts
-from oomdoc.memory.settings import SettingsError
+from oomdoc.memory.settings import Settings, SettingsError
+
+_PHASES = {
+    "train": frozenset({"forward", "backward", "step"}),
+    "eval": frozenset({"eval"}),
+    "generate": frozenset({"generate"}),
+    "load": frozenset({"load"}),
+}
 
 
 class Weight(NamedTuple):
@@ -32,6 +39,7 @@ class Scale:
     extra: int = 0  # bytes, where nothing moves
     broken: int = 0  # bytes lost to fragmentation, unless segments may grow
     treating: frozenset[str] = frozenset()  # facts that treat the diagnosed cause: only they lower what was proven
+    phases: frozenset[str] = frozenset()  # moments that the failure speaks of; all where its phase is unknown
     moved: int = 0  # moving bytes of the unchanged run
     count: int = 0
     cache: dict[frozenset[tuple[str, Value]], Weight | None] = field(default_factory=dict)
@@ -44,31 +52,64 @@ class Scale:
             self.cache[key] = self._weigh(changes)
         return self.cache[key]
 
+    def failed(self) -> Weight | None:
+        """The unchanged run at the worst moment of the phase that failed; None where that phase is not modelled."""
+        read = self._moments({})
+        those = [moment for moment in read[0] if not self.phases or moment.phase in self.phases] if read else []
+        return _worst(read[0], those, read[1], lambda _: 0) if read and those else None
+
     def _weigh(self, changes: Mapping[str, Value]) -> Weight | None:
+        read = self._moments(changes)
+        if read is None:
+            return None
+        found, settings = read
+        treats = not self.treating or not self.treating.isdisjoint(changes)
+        still = min(moment.bytes for moment in found)
+
+        def more(moment: Moment) -> int:
+            """What the failure proved above the prediction, for moments of the phase that failed."""
+            if self.phases and moment.phase not in self.phases:
+                return 0
+            moving = moment.bytes - still
+            lifted = int(self.lift * (moving if treats else max(moving, self.moved)))
+            return lifted + self.extra + (0 if settings.expandable else self.broken)
+
+        return _worst(found, found, settings, more)
+
+    def _moments(self, changes: Mapping[str, Value]) -> tuple[list[Moment], Settings] | None:
         try:
             settings = from_facts(joined(self.facts, changes), self.model)
-            found = moments(self.model, settings)
+            return moments(self.model, settings), settings
         except SettingsError:
             return None
-        worst = max(found, key=lambda moment: moment.bytes)
-        still = min(moment.bytes for moment in found)
-        around = outside(worst.parts, [moment.parts for moment in found], settings)
-        moving = max(0, worst.bytes - still)
-        treats = not self.treating or not self.treating.isdisjoint(changes)
-        more = (
-            int(self.lift * (moving if treats else max(moving, self.moved)))
-            + self.extra
-            + (0 if settings.expandable else self.broken)
-        )
-        tensors = around.device - around.reserved + worst.bytes  # what the allocator keeps beside them it can give back
-        return Weight(tensors + more, min(around.low, tensors) + more, around.high + more, moving)
+
+
+def _worst(
+    found: Sequence[Moment], those: Sequence[Moment], settings: Settings, more: Callable[[Moment], int]
+) -> Weight:
+    """The heaviest of some moments; what the allocator keeps beside tensors it can give back, and is not counted."""
+    still = min(moment.bytes for moment in found)
+    rest = [moment.parts for moment in found]
+    weights = []
+    for moment in those:
+        around = outside(moment.parts, rest, settings)
+        tensors = around.device - around.reserved + moment.bytes
+        raised = more(moment)
+        moving = max(0, moment.bytes - still)
+        weights.append(Weight(tensors + raised, min(around.low, tensors) + raised, around.high + raised, moving))
+    return max(weights)
 
 
 def joined(facts: Mapping[str, Value], changes: Mapping[str, Value]) -> dict[str, Value]:
-    """The facts after changes: a limit on the length also bounds what samples have."""
+    """The facts after changes. A length limit bounds what samples have, unless the failed one passed the old limit."""
     after = {**facts, **changes}
-    limit, real = changes.get("train.max_length"), after.get("train.sequence_tokens")
-    if isinstance(limit, int) and isinstance(real, int):
+    limit, real, old = (
+        changes.get("train.max_length"),
+        after.get("train.sequence_tokens"),
+        facts.get("train.max_length"),
+    )
+    bounds = not isinstance(old, int) or not isinstance(real, int) or real <= old
+    if isinstance(limit, int) and isinstance(real, int) and bounds:
         after["train.sequence_tokens"] = min(limit, real)
     if changes.get("train.freeze_vision_tower") is True:
         after["lora.reaches_vision_tower"] = False  # the remedy leaves the tower out of the targets
@@ -96,7 +137,8 @@ def scale_for(
     if facts.get("train.freeze_vision_tower") is False:
         known.setdefault("lora.reaches_vision_tower", True)  # a tower that is plainly not frozen has its layers adapted
     scale = Scale(model, known, treating=treating)
-    base = scale.weigh({})
+    scale.phases = _PHASES.get(str(facts.get("run.phase")), frozenset())
+    base = scale.failed()
     if base is None or not facts.get("oom.tried_to_allocate_bytes"):
         return scale
     needed = max(proven(facts), capacity + 1)

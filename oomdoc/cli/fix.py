@@ -1,0 +1,207 @@
+"""`oomdoc fix`: the plans that fit, the diff of one in the person's own files, and, on request, its writing."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from oomdoc.cli import diagnostics
+from oomdoc.messages import Language, preferred, say
+
+if TYPE_CHECKING:
+    from oomdoc.engine.diagnosis import Diagnosis
+    from oomdoc.patch.way_out import Offer, WayOut
+
+
+@click.command(name="fix")
+@click.argument("files", nargs=-1, metavar="[FILE...|-]")
+@click.option("-c", "--config", "configs", multiple=True, metavar="CONFIG", help="Launch script or configuration file.")
+@click.option("--plan", "number", type=click.IntRange(1, 9), default=1, show_default=True, help="Which plan.")
+@click.option("--set", "sets", multiple=True, metavar="NAME=VALUE", help="A change you have decided on.")
+@click.option("--fact", "facts", multiple=True, metavar="NAME=VALUE", help="Something the input does not say.")
+@click.option("--keep", multiple=True, metavar="NAME", help="A fact that must stay, such as train.max_length.")
+@click.option("--no-quantization", is_flag=True, help="Keep the weights unquantised.")
+@click.option("--max-gpus", type=click.IntRange(1), help="Use at most so many cards.")
+@click.option("--headroom", default="4%", show_default=True, metavar="GIB|%", help="What a plan leaves free.")
+@click.option("--apply", "write", is_flag=True, help="Write the plan into the files; oomdoc undo takes it back.")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write copies into this folder.")
+@click.option("--verify", type=click.Choice(["dryrun"]), help="Prove the plan with the real model on the CPU first.")
+@click.option("--python", help="Interpreter of the training environment, for --verify.")
+@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--json", "kind", flag_value="json", help="Short for --format json.")
+@click.option("--lang", type=click.Choice(["en", "zh"]))
+@click.option("--width", type=click.IntRange(40, 400), help="Columns of the text; else the terminal's.")
+def command(files: tuple[str, ...], configs: tuple[str, ...], **options: Any) -> int:
+    """Show the changes that make a failed run fit, and write one of them on request.
+
+    Exit status: 0 a plan is shown or written, 1 no plan helps, 2 usage, unreadable input or a refused write, 3 the dry
+    run contradicts the plan.
+
+    Example: oomdoc fix train.log -c train.yaml --keep train.max_length --apply
+    """
+    from oomdoc.patch.errors import PatchError
+
+    language = preferred(options["lang"])
+    paths = list(files) or ([] if sys.stdin.isatty() or configs else ["-"])
+    if not paths and not configs:
+        raise click.UsageError("name a log: oomdoc fix train.log -c train.yaml")
+    try:
+        return _fix(paths, configs, options, language)
+    except PatchError as error:
+        diagnostics.say_error(error.told(language))
+        return diagnostics.USAGE
+
+
+def _fix(paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], language: Language) -> int:
+    from oomdoc.patch.way_out import way_out
+    from oomdoc.remedies.options import Limits
+
+    diagnosis, log, documents = _inputs(paths, configs, options)
+    keep = [*options["keep"], *(["quant.bits"] if options["no_quantization"] else [])]
+    for name in keep:
+        _known(name)
+    chosen = _pairs(options["sets"])
+    way = way_out(
+        diagnosis, documents, log=log, limits=Limits(tuple(keep), options["max_gpus"]),
+        headroom=_headroom(options["headroom"]), chosen=chosen,
+    )  # fmt: skip
+    offer = next((one for one in way.offers if one.number == options["number"]), None)
+    if offer is None and (options["number"] > 1 or options["write"] or options["output"]):
+        _show(way, options, language, wishes=bool(keep or chosen))
+        diagnostics.say_error(say(language, "fix.no_plan", number=options["number"], count=len(way.offers)))
+        return diagnostics.NONE_NAMEABLE
+    proven = _verify(way, offer, diagnosis, options, language) if options["verify"] and offer else None
+    if proven is False:
+        return diagnostics.CONTRADICTED
+    if offer is not None and (options["write"] or options["output"]):
+        return _write(offer, way, options, language)
+    _show(way, options, language, wishes=bool(keep or chosen))
+    return diagnostics.NAMED if way.offers else diagnostics.NONE_NAMEABLE
+
+
+def _inputs(
+    paths: Sequence[str], configs: Sequence[str], options: dict[str, Any]
+) -> tuple["Diagnosis", str, list[Any]]:
+    from oomdoc.engine.diagnosis import diagnose_case
+    from oomdoc.ingest.read import read_inputs, read_text
+    from oomdoc.patch.way_out import answered, documents_of, log_text
+
+    if list(paths) == ["-"]:
+        log = sys.stdin.buffer.read().decode("utf-8", "replace")
+        case = read_text(log, configs=configs, name="<stdin>")
+    else:
+        log = log_text(paths)
+        case = read_inputs(paths, configs=configs)
+    told = _pairs(options["facts"])
+    return diagnose_case(answered(case, told) if told else case), log, documents_of(configs, log)
+
+
+def _show(way: "WayOut", options: dict[str, Any], language: Language, *, wishes: bool) -> None:
+    import json
+    import shutil
+
+    from oomdoc.report.out import write
+    from oomdoc.report.plan import plans_json, plans_text
+
+    if options["kind"] == "json":
+        write(json.dumps(plans_json(way, language), ensure_ascii=False, indent=1) + "\n")
+        return
+    columns = options["width"] or min(120, shutil.get_terminal_size().columns)
+    write(plans_text(way, language, columns=columns, shown=options["number"], wishes=wishes))
+
+
+def _write(offer: "Offer", way: "WayOut", options: dict[str, Any], language: Language) -> int:
+    import json
+
+    from oomdoc.patch.apply import apply, copies
+    from oomdoc.report.mask import mask
+    from oomdoc.report.out import write
+    from oomdoc.report.plan import offer_json
+
+    if options["output"]:
+        named, key, name = [str(path) for path in copies(offer.edits, options["output"])], "fix.copied", None
+    else:
+        done = apply(offer.edits, note=", ".join(f"{name}={value}" for name, value in offer.changes.items()))
+        named, key, name = list(done.files), "fix.applied", done.id
+    if options["kind"] == "json":
+        found = {**offer_json(offer, way, language), "schema": "oomdoc.fix/1", "written": named, "undo": name}
+        write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
+        return diagnostics.NAMED
+    write(mask(offer.edits.diff))
+    lines = [say(language, key, files=", ".join(named))]
+    for hand in offer.edits.by_hand:
+        native = hand.native or f"{hand.fact} = {hand.value}"
+        lines.append(say(language, "fix.by_hand", native=native, why=hand.why(language)))
+    if name:
+        lines.append(say(language, "fix.undo_hint"))
+    write("\n".join(lines) + "\n")
+    return diagnostics.NAMED
+
+
+def _verify(
+    way: "WayOut", offer: "Offer", diagnosis: "Diagnosis", options: dict[str, Any], language: Language
+) -> bool | None:
+    """Whether the dry run agrees; None where it could not say."""
+    from oomdoc.engine.findings import values_of
+    from oomdoc.facts.units import size
+    from oomdoc.probe.dryrun import dry_run
+    from oomdoc.remedies.advise import capacity_of
+    from oomdoc.remedies.weigh import joined
+
+    facts = values_of(diagnosis.case)
+    capacity = capacity_of(facts)
+    changes = {**(way.advice.solved or {}), **offer.changes}
+    try:
+        found = dry_run(joined({**facts, **(way.advice.solved or {})}, changes), python=options["python"])
+    except Exception as error:  # whatever the environment does, the plan is merely not proven
+        diagnostics.say_error(
+            say(language, "fix.cannot_verify", reason=str(error).splitlines()[0] if str(error) else "?")
+        )
+        return None
+    peak = found.profile.device_bytes
+    fits = not capacity or found.profile.allocated_bytes <= capacity
+    key = "fix.proven" if fits else "fix.refuted"
+    diagnostics.say_error(say(language, key, device=size(peak), capacity=size(capacity) if capacity else "?"))
+    return fits
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, Any]:
+    import json
+
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.strip().partition("=")
+        if not equals:
+            raise click.UsageError(f"{text!r} is not NAME=VALUE, such as train.max_length=2048")
+        _known(name)
+        try:
+            read = json.loads(value)
+        except ValueError:
+            read = value
+        found[name] = tuple(read) if isinstance(read, list) else read
+    return found
+
+
+def _known(name: str) -> None:
+    from oomdoc.facts.vocabulary import term, terms
+
+    if term(name) is None:
+        from rapidfuzz import process
+
+        near = process.extractOne(name, [known.name for known in terms()], score_cutoff=70)
+        help_line = f"; did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"{name!r} is no known fact{help_line}")
+
+
+def _headroom(text: str) -> float:
+    """A share of the card, or bytes."""
+    number, percent = text.strip().removesuffix("%"), text.strip().endswith("%")
+    try:
+        value = float(number.lower().removesuffix("gib").removesuffix("gb"))
+    except ValueError:
+        raise click.BadParameter("GiB or a share of the card, such as 2 or 5%", param_hint="--headroom") from None
+    if value < 0 or (percent and value >= 100):
+        raise click.BadParameter("it lies between 0 and the card", param_hint="--headroom")
+    return value / 100 if percent else value * (1 << 30) if value else 0.0
