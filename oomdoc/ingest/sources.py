@@ -1,6 +1,5 @@
 """Where bytes come from: files, folders of rank logs, pipes, gzip. What cannot be read is refused in one line."""
 
-import gzip
 import io
 import os
 import re
@@ -118,6 +117,8 @@ def open_origin(origin: Origin) -> BinaryIO:
     try:
         head = _peek(raw)
         if head.data.startswith(b"\x1f\x8b"):
+            import gzip  # imported here: costs 2 ms
+
             head = _peek(gzip.GzipFile(fileobj=head, mode="rb"))  # type: ignore[arg-type]
         refuse_binary(origin.name, head.data)
     except (OSError, EOFError, zlib.error) as error:
