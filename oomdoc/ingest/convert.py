@@ -220,7 +220,7 @@ def _model_name(_: Parameter, value: Value, text: str) -> Converted:
     from oomdoc.ingest.model_names import find  # imported here: its patterns cost, and few runs need them
 
     hub = written.count("/") == 1 and written[0].isalpha()
-    return written if hub or find("/".join(written.rsplit("/", 2)[-2:])) else SILENT
+    return written if hub or find(f"local/{written.rstrip('/').rpartition('/')[2]}") else SILENT
 
 
 _READERS: dict[str, Callable[[Parameter, Value, str], Converted]] = {

@@ -12,7 +12,10 @@ from oomdoc.ingest.syntax import json_text, repr_text
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Scalar, Setting, Span, Text, names, scalar
 
-CALLS = ("Namespace(", "Arguments(", "Args(", "Config(", "Params(", "Options(", "Wrapper(", "Settings(", "Parameters(")
+CALLS = (
+    "Namespace(", "Arguments(", "Args(", "Config(", "Params(", "Options(", "Wrapper(", "Settings(", "Parameters(",
+    "ModelInfo(",
+)  # fmt: skip
 CALL_NAME = lazy(r"[A-Za-z_][\w.]*(?:\.<locals>\.\w+)?\Z")
 ASSIGNED = lazy(r"^\s+[\w.]+=\Z|[\w\])][ \t]+=[ \t]*\Z|\b(?:def|class|import|return|raise)[ \t]+\Z|[\w)\]][ \t]*\(\Z")
 DICT_NAME = lazy(
@@ -25,6 +28,7 @@ TABLE = lazy(
     r"[ \t]*[|│┃║][ \t]*(?P<value>[^|│┃║\n]*?)[ \t]*[|│┃║][ \t\r]*$"
 )
 PREFIXED = lazy(r"(?m)^(?P<head>[a-z_][\w]*): (?P<key>[a-z_][\w.]*)[ ]+= (?P<value>\S[^\n]*?)[ \t\r]*$")
+SAID = lazy(r"(?m)^[^\n]{0,80}?\bSetting (?:args\.)?(?P<key>[a-z]+_\w+): (?P<value>\S[^\n]*?)[ \t\r]*$")
 LISTED = lazy(r"[:：](?=[ ]*[\w.]+=)")
 LIST_PAIR = lazy(
     r"[ ]*(?P<key>[A-Za-z_][\w.]*)=(?P<value>\[[^\]\n]*\]|'[^'\n]*'|\"[^\"\n]*\"|\{[^}\n]*\}|[^,\n]*)(?:,|$)",
@@ -54,7 +58,7 @@ class Dump:
 def find_dumps(text: str, file_name: str = "<text>") -> list[Dump]:
     """Every printed configuration of a log, in order and without overlap. Keys are bare names or dotted paths."""
     clean = RAY.sub(lambda match: " " * len(match[0]), text) if " pid=" in text or " ip=" in text else text
-    readers: tuple[Callable[[Text], Iterator[Dump]], ...] = (_calls, _dicts, _dotted, _tables, _prefixed, _lists)
+    readers: tuple[Callable[[Text], Iterator[Dump]], ...] = (_calls, _dicts, _dotted, _tables, _prefixed, _lists, _said)
     source: Text | None = None
     found: list[Dump] = []
     for reader, needles in zip(readers, NEEDLES, strict=True):
@@ -69,7 +73,7 @@ def find_dumps(text: str, file_name: str = "<text>") -> list[Dump]:
     return [_original(dump, text) if clean is not text else dump for dump in kept]
 
 
-NEEDLES = (CALLS, ("{",), (" ....",), ("|", "│", "┃"), (" = ",), ("=",))
+NEEDLES = (CALLS, ("{",), (" ....",), ("|", "│", "┃"), (" = ",), ("=",), ("Setting ",))
 
 
 def _original(dump: Dump, text: str) -> Dump:
@@ -140,6 +144,15 @@ def _is_code(source: str, head: str, pairs: list[repr_text.Pair], place: int, li
     named = sum(repr_text.value(source[slice(*pair.value_span)])[1] in {"a name", "an expression"} for pair in pairs)
     spaced = sum(source[pair.key_span[1] : pair.value_span[0]] != "=" for pair in pairs)
     return named * 3 > len(pairs) or spaced > 0
+
+
+def _said(text: Text) -> Iterator[Dump]:
+    """`Setting args.lazy_tokenize: True`: what a program decides after it read its arguments."""
+    for match in SAID.finditer(text.text):
+        raw = match["value"]
+        value, _ = repr_text.value(raw)
+        one = _dump(text, match["key"], raw, value, match.span("key"), match.span("value"), "Setting")
+        yield Dump("Setting", (one,), text.line(match.start("key")), (match.start("key"), match.end("value")))
 
 
 def _find_all(text: str, needle: str) -> Iterator[int]:
