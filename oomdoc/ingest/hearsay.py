@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from oomdoc.facts import base
 from oomdoc.facts.case import Event, Memory
-from oomdoc.ingest.document import Document
+from oomdoc.ingest.document import Document, Line
 from oomdoc.ingest.events import Sighting
 from oomdoc.ingest.phases import Judgement
 from oomdoc.ingest.sentences import Prose, human
@@ -19,6 +19,11 @@ from oomdoc.ingest.sentences import Prose, human
 _FIRM: Final = ("oom", "wrapper", "told", "lookalike")
 _MOST_MATCHES: Final = 12
 _QUOTE: Final = 200
+_LAST_LINES: Final = 2_000
+_RAISED: Final = re.compile(
+    r"^(?=.*(?:Error|Exception|enforce fail)).*?(?i:out of memory|insufficient memory|not enough memory|MemoryError)"
+)
+_HARMLESS: Final = re.compile(r"(?i)no out of memory|not an? out of memory")
 
 
 def needed(found: list[Sighting]) -> bool:
@@ -36,9 +41,20 @@ def sightings(document: Document) -> list[Sighting]:
     """What the prose of a document says, in the order of the text: one statement for each kind of phrase."""
     prose = human(document)
     if not prose.text:
-        return []
+        return _raised(document)
     said = sorted(_told(prose), key=lambda statement: statement[0])
-    return [_sighting(document, prose, place, memory, vague=vague) for place, memory, vague in said]
+    told = [_sighting(document, prose, place, memory, vague=vague) for place, memory, vague in said]
+    return told or _raised(document)
+
+
+def _raised(document: Document) -> list[Sighting]:
+    """An exception of a program that the message stock does not know, where it speaks of memory."""
+    for line in document.lines[-_LAST_LINES:]:
+        if _RAISED.search(line.text) and not _HARMLESS.search(line.text):
+            host = _pattern(base.section("phrases")["memory.yaml"]["host_words"]).search(line.text) is not None
+            memory: Memory = "host" if host or "MemoryError" in line.text else "gpu"
+            return [_event(document, line, memory, vague=True)]
+    return []
 
 
 @cache
@@ -76,7 +92,10 @@ def _place(prose: Prose, entry: dict[str, Any], unless: str) -> int | None:
 
 
 def _sighting(document: Document, prose: Prose, place: int, memory: Memory, *, vague: bool) -> Sighting:
-    line = document.at(prose.offset_of(place))
+    return _event(document, document.at(prose.offset_of(place)), memory, vague=vague)
+
+
+def _event(document: Document, line: Line, memory: Memory, *, vague: bool) -> Sighting:
     event = Event(
         template="told.oom" if vague and memory == "gpu" else f"told.{memory}",
         kind="told",
