@@ -74,3 +74,8 @@ def _files(folder: Path) -> list[tuple[Path, float, int]]:
                         stat = entry.stat()
                         found.append((Path(entry.path), stat.st_mtime, stat.st_size))
     return found
+
+
+def is_setting(name: str) -> bool:
+    """Whether a path is, by its ending, a configuration or a script rather than a log."""
+    return Path(name).suffix.lower() in (*_CONFIGS, *_SCRIPTS, ".json")

@@ -20,6 +20,10 @@ _SIZE: Final = re.compile(
 )
 _SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
 _SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
+_BARE_CARD: Final = re.compile(
+    r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
+)
+_CARD_TALK: Final = re.compile(r"换|上|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
 _NOT_COUNTED: Final = re.compile(
     r"(?:每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which|the other|only|gpu|card|卡)\s?$"
 )
@@ -119,6 +123,7 @@ class _Reader:
         self._numbers()
         self._words()
         self._sizes()
+        self._bare_cards()
         self._topics()
         facts = {name: values[0] for name, values in self.values.items() if len(set(values)) == 1}
         doubtful = [name for name, values in self.values.items() if len(set(values)) > 1]
@@ -133,7 +138,9 @@ class _Reader:
                 continue  # "是不是": a question, nothing is replaced
             rest = text[: match.start()] + text[match.end() :]
             if re.search(r"[\w\u4e00-\u9fff]", rest):
-                blanked = blanked[: match.start()] + " " * len(match[0]) + blanked[match.end() :]
+                comma = re.match(r"\s?[,，](?=\s?(?:而?是|it|but))", text[match.end() :])
+                end = match.end() + (comma.end() if comma else 0)
+                blanked = blanked[: match.start()] + " " * (end - match.start()) + blanked[end:]
         return blanked
 
     def _free(self, start: int, end: int) -> bool:
@@ -146,7 +153,8 @@ class _Reader:
     def _cards(self) -> None:
         for found in gpu_names.find(self.text):
             end = found.end
-            name = found.name.upper() if re.fullmatch(r"[a-z]+\d+\w*", found.name) else found.name
+            written = re.sub(r"(?<=\d)s$", "", found.name)
+            name = written.upper() if re.fullmatch(r"[a-z]+\d+\w*", written) else written
             name = re.sub(r"\b(rtx|gtx|ti)\b", lambda word: word[0].upper(), name)
             self._take("hardware.gpu_name", name, found.start, end)
             if found.how_many and not _NOT_COUNTED.search(self.text[: found.start]):
@@ -166,6 +174,14 @@ class _Reader:
                 )
                 if held := near or before:
                     self.taken.append(held.span())
+
+    def _bare_cards(self) -> None:
+        """Numbers that are cards and no setting has claimed: "换成 4090 能跑吗"."""
+        for match in _BARE_CARD.finditer(self.text):
+            if "hardware.gpu_name" in self.values or not self._free(*match.span()):
+                continue
+            if gpu_names.card(match[0].strip()) is not None and _CARD_TALK.search(self.text):
+                self._take("hardware.gpu_name", match[0].strip(), *match.span())
 
     def _models(self) -> None:
         for _, start, end in model_names.find(self.text):
@@ -196,6 +212,8 @@ class _Reader:
                 continue
             if value_first and _NOT_COUNTED.search(self.text[:start]):
                 continue
+            if match["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[end:]):
+                continue  # "单卡 80G": of one card, not how many there are
             if value_first and re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
                 continue
             if match["word"] and not (entry.get("words") or entry["of"] == "count"):

@@ -1,4 +1,4 @@
-"""What was pasted rather than said: logs, commands, configurations, tables, paths; and the case that is read from it."""
+"""What was pasted rather than said: logs, commands, configurations, tables, paths; and the case read from it."""
 
 import re
 from pathlib import Path
@@ -18,9 +18,11 @@ _PATH: Final = re.compile(
 _ONE_LINE: Final = re.compile(
     r"out ?of ?memory[.:]? .{0,40}(?:tried to allocate|requested|attempting to allocate)|tried to allocate [\d.]+ [kmgt]i?b"
     r"|^traceback \(most recent|(?:error|exception): \S|^(?:\[?rank ?\d+\]?:?|\[default\d+\]:)"
-    r"|^\s*(?:\$ |# |> )?(?:[A-Z_][A-Z0-9_]*=\S+\s+)*(?:sudo |nohup |srun |time )?(?:python[\d.]*|torchrun|deepspeed|accelerate|swift|"
-    r"llamafactory-cli|xtuner|axolotl|vllm|mpirun|bash|sh|tune|lmdeploy|sglang|ray|megatron|nproc_per_node=\S+)\s+[\w./-]+"
-    r"|^\s*(?:export )?[A-Z][A-Z0-9_]{4,}=\S+\s*$|exit ?code:? -?\d+|killed\s+python|cuda_error|cublas_status|\bmib / +\d+mib\b"
+    r"|^\s*(?:\$ |# |> )?(?:(?-i:[A-Z_][A-Z0-9_]*)=\S+\s+)*(?:sudo |nohup |srun |time )*"
+    r"(?:python[\d.]*|torchrun|deepspeed|accelerate|swift|llamafactory-cli|xtuner|axolotl|vllm|mpirun|bash|sh|tune|"
+    r"lmdeploy|sglang|ray|megatron)\s+(?:\S*\.(?:py|sh|ya?ml)\b|-\w|--\w|launch\b|sft\b|pt\b|rlhf\b|train\b|serve\b|run\b|"
+    r"infer\b|eval\b|export\b|chat\b|app\b|deploy\b|preprocess\b)"
+    r"|^\s*(?:export )?(?-i:[A-Z][A-Z0-9_]{4,})=\S+\s*$|exit ?code:? -?\d+|killed\s+python|cuda_error|cublas_status|\bmib / +\d+mib\b"
     r"|^[{\[].*[}\]]$|(?:training|seq2seqtraining|sft|dpo|grpo)?(?:arguments|config)\(.*=.*\)",
     re.IGNORECASE,
 )

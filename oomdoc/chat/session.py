@@ -1,5 +1,6 @@
 """The dialogue over a case that grows: utterance in, typed blocks and requests out. It draws and runs nothing."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from oomdoc.chat import greeting, paste
@@ -68,7 +69,9 @@ class Dialogue:
         facts = dict(understood.facts)
         if understood.intent == "paste" and not understood.paths:
             facts = self._pasted_facts()
-        self._write("say", utterance, {"intent": understood.intent, "facts": _plain(facts)})
+        self._write(
+            "say", utterance, {"intent": understood.intent, "facts": _plain(facts), "reply": self._told(blocks)}
+        )
         line = " ".join(utterance.split())
         self._state.rows.append((line if len(line) <= _ROW else line[: _ROW - 1] + "…", understood.intent))
         del self._state.rows[:-200]  # the journal has them all; memory stays flat over thousands of turns
@@ -92,7 +95,8 @@ class Dialogue:
     def done(self, effect: Effect, outcome: Outcome) -> Reply:
         """Tell how a requested effect ended."""
         blocks, effects = ended(self._state, effect, outcome)
-        self._write("done", outcome.sentence, {"kind": effect.kind, "ok": outcome.ok, "plan": effect.plan})
+        detail = {"kind": effect.kind, "ok": outcome.ok, "plan": effect.plan, "reply": self._told(blocks)}
+        self._write("done", outcome.sentence, detail)
         return Reply("next", blocks=blocks, effects=effects)
 
     @property
@@ -164,7 +168,15 @@ class Dialogue:
             fact for fact in self._state.raw.facts if fact.source.file == name
         )}))  # fmt: skip
 
-    def _write(self, kind: str, said: str, detail: dict[str, object]) -> None:
+    def _told(self, blocks: tuple[Block, ...]) -> str:
+        """A reply as the plain text that an export shows; only what is journalled is drawn."""
+        if self.journal is None or not self._journalling:
+            return ""
+        from oomdoc.report.blocks_chat_text import ChatText
+
+        return ChatText(self.language, ascii_only=False).render(blocks)
+
+    def _write(self, kind: str, said: str, detail: Mapping[str, object]) -> None:
         if self.journal is not None and self._journalling:
             self.journal.write(kind, said, detail)
 

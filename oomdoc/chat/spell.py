@@ -1,4 +1,4 @@
-"""Slips of the keyboard in Latin words, against the words the grammar knows; numbers and option names are never touched."""
+"""Slips of the keyboard in Latin words, against the words the grammar knows; option names are never touched."""
 
 import re
 from functools import cache
@@ -16,14 +16,19 @@ def _words() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(knowledge["words"]), frozenset(knowledge["never"])
 
 
+_ANY: Final = re.compile(r"(?<![a-z0-9_./=-])[a-z_]+\d?(?![a-z0-9_./=])")
+
+
 def corrected(text: str) -> str:
     """The text with misspelt words put right."""
+    slips = base.section("chat")["words.yaml"]["slips"]
+    text = _ANY.sub(lambda match: slips.get(match[0], match[0]), text)
     return _WORD.sub(lambda match: _near(match[0]), text)
 
 
 def _near(word: str) -> str:
     words, never = _words()
-    if word in words or word in never:
+    if word in words or word in never or word + "s" in words or (word.endswith("s") and word[:-1] in words):
         return word
     from rapidfuzz.distance import OSA  # imported here: only an unknown word needs it
 

@@ -21,7 +21,7 @@ _NEEDED = ("model.name", "hardware.gpu_name")  # without these nothing can be pr
 
 @dataclass
 class State:
-    """`topic` is the setting spoken of last; `shown` the plan whose diff was shown; `undone` the facts to go back to."""
+    """`topic` is the setting spoken of last, `shown` the plan whose diff was shown, `before` what undo goes back to."""
 
     language: Language
     raw: Case = field(default_factory=Case)

@@ -134,9 +134,7 @@ def _glossary_patterns() -> list[tuple[str, re.Pattern[str]]]:
     found = []
     for term, entry in glossary().items():
         for name in entry["names"]:
-            pattern = (
-                re.escape(name.lower()).replace(r"\ ", r"[ _-]?").replace(r"\-", r"[ _-]?").replace("_", r"[ _-]?")
-            )
+            pattern = "[ _-]?".join(re.escape(part) for part in re.split(r"[ _-]", name.lower()))
             border = (r"(?<![a-z0-9])", r"(?![a-z0-9])") if name.isascii() else ("", "")
             found.append((term, re.compile(border[0] + pattern + border[1])))
     return found
