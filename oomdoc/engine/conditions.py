@@ -56,12 +56,29 @@ def _compare(holds: Callable[[float, float], bool]) -> Callable[[Any], Callable[
     return bind
 
 
-def _same(value: Value, operand: Any) -> bool:
-    if isinstance(value, bool) or isinstance(operand, bool):
-        return value is operand
-    if isinstance(value, str) and isinstance(operand, str):
-        return value.casefold() == operand.casefold()
-    return bool(value == operand)
+def _same(operand: Any) -> Callable[[Value], bool]:
+    """Equality that tells True from 1 and ignores the case of texts; what the operand is, is settled once."""
+    if isinstance(operand, bool):
+        return lambda value: value is operand
+    if isinstance(operand, str):
+        folded = operand.casefold()
+        return lambda value: isinstance(value, str) and (value == operand or value.casefold() == folded)
+    return lambda value: not isinstance(value, bool) and bool(value == operand)
+
+
+def _differs(operand: Any) -> Callable[[Value], bool]:
+    same = _same(operand)
+    return lambda value: not same(value)
+
+
+def _one_of(operand: Any) -> Callable[[Value], bool]:
+    tests = tuple(map(_same, operand))
+    return lambda value: any(same(value) for same in tests)
+
+
+def _none_of(operand: Any) -> Callable[[Value], bool]:
+    found = _one_of(operand)
+    return lambda value: not found(value)
 
 
 def _contains(operand: Any) -> Callable[[Value], bool]:
@@ -89,10 +106,10 @@ def _version(holds: Callable[[tuple[int, ...], tuple[int, ...]], bool]) -> Calla
 
 
 OPERATORS: dict[str, Callable[[Any], Callable[[Value], bool]]] = {
-    "is": lambda operand: lambda value: _same(value, operand),
-    "is_not": lambda operand: lambda value: not _same(value, operand),
-    "in": lambda operand: lambda value: any(_same(value, item) for item in operand),
-    "not_in": lambda operand: lambda value: not any(_same(value, item) for item in operand),
+    "is": _same,
+    "is_not": _differs,
+    "in": _one_of,
+    "not_in": _none_of,
     "at_least": _compare(lambda value, bound: value >= bound),
     "at_most": _compare(lambda value, bound: value <= bound),
     "above": _compare(lambda value, bound: value > bound),

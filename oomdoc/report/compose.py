@@ -70,7 +70,8 @@ def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
     for question in diagnosis.questions[:1]:
         ask = question.term.ask_zh if language == "zh" else question.term.ask_en
         causes = dict.fromkeys(_title(diagnosis, cause, language) for cause in question.separates)
-        why = say(language, "report.why_asked", causes=("；" if language == "zh" else "; ").join(causes))
+        key = "report.why_asked" if len(causes) > 1 else "report.why_asked_one"
+        why = say(language, key, causes=("；" if language == "zh" else "; ").join(causes))
         yield blocks.QuestionBlock(question.term.name, ask or "", why, question.term.choices)
     notes = _notes(diagnosis, language)
     if notes:
@@ -253,7 +254,7 @@ def _notes(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
     issue = case.fact("framework.settings_issue")
     if issue and issue.value:
         sentences.append(say(language, "report.settings_issue", issue=issue.value))
-    for found in case.disagreements()[:3]:
+    for found in [one for one in case.disagreements() if not _same_place(one.kept.value, one.other.value)][:3]:
         kept, other = found.kept, found.other
         sentences.append(
             say(
@@ -268,6 +269,14 @@ def _notes(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
         )
     sentences += [f"{read.name}: {read.note}" for read in case.inputs if read.note]
     return tuple(sentences)
+
+
+def _same_place(kept: object, other: object) -> bool:
+    """Whether two values are one path, shorter and longer: a model's name and the folder it was downloaded to."""
+    if not (isinstance(kept, str) and isinstance(other, str) and "/" in kept + other):
+        return False
+    long, short = sorted((kept.rstrip("/").lower(), other.rstrip("/").lower()), key=len, reverse=True)
+    return bool(short) and long.endswith(f"/{short.lstrip('./')}")
 
 
 def legend(segment: blocks.Segment) -> str:
