@@ -10,6 +10,13 @@ from oomdoc.cli import diagnostics
 
 _COMMANDS = {
     "diagnose": "what ran out of memory, why, and what to do",
+    "fix": "plans that fit, as a diff of your own files; applied on request",
+    "undo": "take the last applied fix back",
+    "ask": "one question to the dialogue, one answer",
+    "chat": "the dialogue in line mode, for pipes and screen readers",
+    "tui": "the doctor's room in the terminal; what oomdoc opens by itself",
+    "watch": "follow a running log and speak up on trouble",
+    "serve": "the room in a browser, on this machine",
     "explain": "a cause: its mechanism, its signs, its remedies",
     "rules": "list or check the rule base",
     "settings": "what the run actually used, and where each value came from",
@@ -49,13 +56,33 @@ def _exists(name: str) -> bool:
     return os.path.exists(os.path.join(os.path.dirname(__file__), f"{name}.py"))  # noqa: PTH110, PTH118, PTH120
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--plain", is_flag=True, help="Line mode: for dumb terminals, screen readers and scripts.")
+@click.option("--watch", metavar="LOG", help="Follow this log and speak up on trouble.")
+@click.option("--resume", is_flag=True, help="Continue this folder's last conversation.")
 @click.version_option(__version__, prog_name="oomdoc")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context, plain: bool, watch: str | None, resume: bool) -> int | None:
     """Say why a run ran out of memory, and what to change.
+
+    Without a command: the doctor's room, a conversation about the run of this folder.
 
     Example: oomdoc diagnose train.log -c train.yaml
     """
+    if ctx.invoked_subcommand is not None:
+        return None
+    if plain or os.environ.get("TERM") == "dumb":
+        from oomdoc.cli.chat import command as chat
+
+        code: int = chat.main(args=["--resume"] if resume else [], standalone_mode=False)
+        return code
+    from oomdoc.cli.tui import open_room
+
+    return open_room(watch=watch, resume=resume)
 
 
 def run(arguments: list[str] | None = None) -> int:
