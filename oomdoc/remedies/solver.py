@@ -94,7 +94,7 @@ def solve(
         scale = replace(scale, facts=joined(scale.facts, chosen), count=0, cache={})
         limits = replace(limits, keep=(*limits.keep, *chosen))
     turned = _long_enough(knobs(scale.facts, limits, fond=fond), scale)
-    found = _front(scale, turned, room, capacity, before, chosen)
+    found = _front(scale, turned, room, capacity, before, chosen, _favoured(fond or {}))
     needed = scale.weigh({})
     missing = (needed.device if needed else before.device) - room
     leanest = _leanest(scale, turned, before, chosen)
@@ -103,7 +103,7 @@ def solve(
         before=before,
         capacity=capacity,
         room=room,
-        raised=bool(scale.lift or scale.extra or scale.broken),
+        raised=bool(scale.lift or scale.extra or scale.broken or scale.proved),
         single=_single(scale, turned, room, before, chosen),
         leanest=leanest,
         cards=cards_that_fit(before.device),
@@ -141,10 +141,22 @@ def _treating(fond: Mapping[str, float]) -> frozenset[str]:
     return frozenset(fact for name in names if name in known for fact in known[name].sets)
 
 
+def _favoured(fond: Mapping[str, float]) -> frozenset[str]:
+    """The remedies of the leading cause."""
+    most = max(fond.values(), default=0.0)
+    return frozenset(name for name, probability in fond.items() if most and probability >= most)
+
+
 def _front(
-    scale: Scale, turned: list[Knob], room: int, capacity: int, before: Weight, chosen: Mapping[str, Value]
+    scale: Scale,
+    turned: list[Knob],
+    room: int,
+    capacity: int,
+    before: Weight,
+    chosen: Mapping[str, Value],
+    favoured: frozenset[str],
 ) -> tuple[Plan, ...]:
-    """The plans nobody would trade for another: by promise, by time, by distance."""
+    """The plans nobody would trade for another by promise, time and distance; and the one by the cause alone."""
     found: dict[frozenset[tuple[str, Value]], Plan] = {}
     for rank in _CLASSES:
         allowed = [Knob(kept) for knob in turned if (kept := tuple(o for o in knob.options if o.rank <= rank))]
@@ -153,8 +165,23 @@ def _front(
             if options is not None:
                 plan = _plan(scale, options, before, chosen)
                 found.setdefault(frozenset(plan.changes.items()), plan)
-    plans = [plan for plan in found.values() if not any(_better(other, plan, capacity) for other in found.values())]
-    return tuple(sorted(plans, key=lambda plan: (plan.cost + 0.35 * plan.rank, plan.rank)))[:_MOST]
+    by_cause = [Knob(kept) for knob in turned if (kept := tuple(o for o in knob.options if o.remedy.id in favoured))]
+    options = Search(scale, by_cause, room, lambda option: option.cost(HASTE)).run()
+    straight = _plan(scale, options, before, chosen) if options else None
+    if straight is not None:
+        found.setdefault(frozenset(straight.changes.items()), straight)
+    plans = [
+        plan
+        for plan in found.values()
+        if (straight and plan.changes == straight.changes)
+        or not any(_better(other, plan, capacity) for other in found.values())
+    ]
+    return tuple(sorted(plans, key=lambda plan: (_order(plan, capacity), plan.rank)))[:_MOST]
+
+
+def _order(plan: Plan, capacity: int) -> float:
+    """What is offered first: cheap, keeping the result, and fitting even at the upper bound."""
+    return plan.cost + 0.35 * plan.rank + (0.5 if plan.weight.high > capacity else 0.0)
 
 
 def _better(one: Plan, other: Plan, capacity: int) -> bool:

@@ -40,7 +40,7 @@ class Scale:
     broken: int = 0  # bytes lost to fragmentation, unless segments may grow
     treating: frozenset[str] = frozenset()  # facts that treat the diagnosed cause: only they lower what was proven
     phases: frozenset[str] = frozenset()  # moments that the failure speaks of; all where its phase is unknown
-    moved: int = 0  # moving bytes of the unchanged run
+    proved: int = 0  # bytes above the prediction that only a change of `treating` takes away
     count: int = 0
     cache: dict[frozenset[tuple[str, Value]], Weight | None] = field(default_factory=dict)
 
@@ -63,7 +63,7 @@ class Scale:
         if read is None:
             return None
         found, settings = read
-        treats = not self.treating or not self.treating.isdisjoint(changes)
+        proved = int(self.proved * self._left(changes))
         still = min(moment.bytes for moment in found)
 
         def more(moment: Moment) -> int:
@@ -71,10 +71,24 @@ class Scale:
             if self.phases and moment.phase not in self.phases:
                 return 0
             moving = moment.bytes - still
-            lifted = int(self.lift * (moving if treats else max(moving, self.moved)))
-            return lifted + self.extra + (0 if settings.expandable else self.broken)
+            return proved + int(self.lift * moving) + self.extra + (0 if settings.expandable else self.broken)
 
         return _worst(found, found, settings, more)
+
+    def _left(self, changes: Mapping[str, Value]) -> float:
+        """The share of what the failure proved that remains: a number in proportion, a switch takes all of it."""
+        shares = [1.0]
+        for name in self.treating & changes.keys():
+            old, new = self.facts.get(name), changes[name]
+            if name == "train.max_length" and old is None:
+                old = self.facts.get("train.sequence_tokens")
+            if isinstance(new, bool) or not isinstance(new, int):
+                shares.append(0.0)
+            elif isinstance(old, int) and not isinstance(old, bool) and old > 0:
+                shares.append(min(1.0, new / old))
+            else:
+                shares.append(0.5 if old is None else 0.0)
+        return min(shares)
 
     def _moments(self, changes: Mapping[str, Value]) -> tuple[list[Moment], Settings] | None:
         try:
@@ -136,6 +150,8 @@ def scale_for(
     known = {**facts, "hardware.gpu_total_bytes": room}
     if facts.get("train.freeze_vision_tower") is False:
         known.setdefault("lora.reaches_vision_tower", True)  # a tower that is plainly not frozen has its layers adapted
+    if model.vision is not None and model.vision.image and not model.vision.max_tiles:
+        known.setdefault("train.num_images", 1)
     scale = Scale(model, known, treating=treating)
     scale.phases = _PHASES.get(str(facts.get("run.phase")), frozenset())
     base = scale.failed()
@@ -148,8 +164,10 @@ def scale_for(
     slack, tried = _bytes(facts, "oom.reserved_unallocated_bytes"), _bytes(facts, "oom.tried_to_allocate_bytes")
     if slack >= tried and slack >= capacity // 20:
         scale.broken = missing
+    elif treating:
+        scale.proved = missing
     elif base.moving > missing // 8:
-        scale.lift, scale.moved = missing / base.moving, base.moving
+        scale.lift = missing / base.moving
     else:
         scale.extra = missing
     scale.cache.clear()

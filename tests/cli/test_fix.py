@@ -1,0 +1,155 @@
+"""`oomdoc fix` and `oomdoc undo` on the shipped examples: shown, written, read back, taken back."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from oomdoc.cli.fix import command as fix
+from oomdoc.cli.undo import command as undo
+from oomdoc.ingest.settings import ingest_settings
+from oomdoc.ingest.syntax.detect import parse
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = sorted(path.name for path in EXAMPLES.iterdir() if (path / "train.log").exists())
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("OOMDOC_LANG", "en")
+
+    def call(command, *arguments):
+        return CliRunner().invoke(command, [str(argument) for argument in arguments], standalone_mode=False)
+
+    return call
+
+
+def example(name, tmp_path):
+    """A copy of an example: its log and its other files."""
+    folder = tmp_path / name
+    shutil.copytree(EXAMPLES / name, folder)
+    return folder / "train.log", sorted(path for path in folder.iterdir() if path.name != "train.log")
+
+
+def arguments_of(log, configs):
+    return [log, *[word for config in configs for word in ("-c", config)]]
+
+
+def stated(configs):
+    """What the files say, without what follows from it."""
+    said = ingest_settings([parse(path.read_text(), path.name) for path in configs])
+    return {fact.name: fact.value for fact in reversed(said.facts) if fact.source.status == "explicit"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_fixed_and_reads_as_intended(name, tmp_path, run):
+    log, configs = example(name, tmp_path)
+    before, bytes_before = stated(configs), [path.read_bytes() for path in configs]
+    shown = run(fix, *arguments_of(log, configs), "--json")
+    assert shown.return_value == 0
+    plans = json.loads(shown.output)["plans"]
+    plan = next(plan for plan in plans if plan["made"] and not plan["by_hand"])
+    assert plan["fits"] is True
+    assert [path.read_bytes() for path in configs] == bytes_before
+    done = run(fix, *arguments_of(log, configs), "--plan", plan["number"], "--apply")
+    assert done.return_value == 0, done.output
+    after = stated(configs)
+    aliases = {"env.expandable_segments": "env.alloc_conf"}
+    wanted = {aliases.get(key, key): value for key, value in plan["sets"].items()}
+    changed = {key for key in before.keys() | after.keys() if before.get(key) != after.get(key)}
+    assert changed <= wanted.keys() | {"train.global_batch_size", "parallel.offload"}
+    for key, value in wanted.items():
+        if key != "env.alloc_conf":
+            assert after[key] == value
+    assert run(undo).return_value == 0
+    assert [path.read_bytes() for path in configs] == bytes_before
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_text_names_every_change_and_fits_its_width(name, language, tmp_path, run):
+    log, configs = example(name, tmp_path)
+    shown = run(fix, *arguments_of(log, configs), "--lang", language, "--width", "80")
+    assert shown.return_value == 0
+    plans = json.loads(run(fix, *arguments_of(log, configs), "--json", "--lang", language).output)["plans"]
+    flat = " ".join(shown.output.split())
+    for plan in plans:
+        for made in plan["made"]:
+            assert " ".join(made["native"].split()) in flat
+    assert ("方案 1" if language == "zh" else "Plan 1") in shown.output
+    assert "Traceback" not in shown.output
+
+
+def test_a_kept_fact_is_kept(tmp_path, run):
+    log, configs = example("minimind", tmp_path)
+    shown = run(fix, *arguments_of(log, configs), "--keep", "train.max_length", "--json")
+    assert all("train.max_length" not in plan["sets"] for plan in json.loads(shown.output)["plans"])
+
+
+def test_what_is_set_stands_in_every_plan(tmp_path, run):
+    log, configs = example("minimind", tmp_path)
+    shown = run(fix, *arguments_of(log, configs), "--set", "train.max_length=1024", "--json")
+    plans = json.loads(shown.output)["plans"]
+    assert plans
+    assert all(plan["sets"]["train.max_length"] == 1024 for plan in plans)
+
+
+def test_copies_leave_the_original_alone(tmp_path, run):
+    log, configs = example("minimind", tmp_path)
+    before = configs[0].read_bytes()
+    done = run(fix, *arguments_of(log, configs), "--output", tmp_path / "out")
+    assert done.return_value == 0
+    assert configs[0].read_bytes() == before
+    assert (tmp_path / "out" / configs[0].name).read_bytes() != before
+
+
+def test_without_a_file_the_command_of_the_log_is_rewritten(tmp_path, run):
+    log, _ = example("ms-swift-ovis2", tmp_path)
+    shown = run(fix, log)
+    assert shown.return_value == 0
+    command = shown.output.partition("The new command\n")[2]
+    assert "--max_length" in command
+
+
+def test_a_plan_that_is_not_there_writes_nothing(tmp_path, run):
+    log, configs = example("minimind", tmp_path)
+    before = configs[0].read_bytes()
+    assert run(fix, *arguments_of(log, configs), "--plan", "9", "--apply").return_value == 1
+    assert configs[0].read_bytes() == before
+
+
+def test_an_edited_file_is_not_restored(tmp_path, run):
+    log, configs = example("minimind", tmp_path)
+    run(fix, *arguments_of(log, configs), "--apply")
+    configs[0].write_bytes(configs[0].read_bytes() + b"# mine\n")
+    assert run(undo).return_value == 2
+    assert configs[0].read_bytes().endswith(b"# mine\n")
+
+
+def test_an_unknown_model_gets_remedies_without_figures(tmp_path, run):
+    log = tmp_path / "train.log"
+    log.write_text(
+        'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    loss.backward()\n'
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+        "23.69 GiB of which 1.20 GiB is free. Including non-PyTorch memory, this process has 22.40 GiB memory in use. "
+        "Of the allocated memory 21.16 GiB is allocated by PyTorch, and 302.11 MiB is reserved by PyTorch but "
+        "unallocated.\n"
+    )
+    script = tmp_path / "run.sh"
+    script.write_text("python train.py --batch_size 64 --lr 1e-4\n")
+    shown = run(fix, log, "-c", script, "--json")
+    found = json.loads(shown.output)
+    assert found["blind"] == "no_model"
+    assert all(plan["after"] is None for plan in found["plans"])
+    batch = [plan for plan in found["plans"] if "train.per_device_batch_size" in plan["sets"]]
+    assert batch
+    assert "--batch_size 32" in batch[0]["diff"]
+
+
+def test_a_log_that_is_no_failure_gets_no_plan(tmp_path, run):
+    log = tmp_path / "train.log"
+    log.write_text("step 1 loss 2.1\nstep 2 loss 2.0\ntraining finished\n")
+    assert run(fix, log).return_value == 1
