@@ -14,6 +14,7 @@ from oomdoc.messages import preferred, say
 @click.option("-c", "--config", "configs", multiple=True, metavar="CONFIG", help="Launch script or configuration file.")
 @click.option("--watch", metavar="LOG", help="Follow this log and speak up.")
 @click.option("--resume", is_flag=True, help="Continue this folder's last conversation.")
+@click.option("--python", metavar="PATH", help="Environment of the training; else VIRTUAL_ENV, CONDA_PREFIX.")
 @click.option("--theme", type=click.Choice(["dark", "light", "contrast", "mono"]), help="Else OOMDOC_THEME, NO_COLOR.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; else OOMDOC_LANG, else the locale.")
 def command(
@@ -21,6 +22,7 @@ def command(
     configs: tuple[str, ...],
     watch: str | None,
     resume: bool,
+    python: str | None,
     theme: str | None,
     lang: str | None,
 ) -> int:
@@ -31,7 +33,7 @@ def command(
 
     Example: torchrun train.py 2>&1 | oomdoc tui
     """
-    return open_room(files, configs=configs, watch=watch, resume=resume, theme=theme, lang=lang)
+    return open_room(files, configs=configs, watch=watch, resume=resume, python=python, theme=theme, lang=lang)
 
 
 def open_room(
@@ -40,6 +42,7 @@ def open_room(
     configs: tuple[str, ...] = (),
     watch: str | None = None,
     resume: bool = False,
+    python: str | None = None,
     theme: str | None = None,
     lang: str | None = None,
 ) -> int:
@@ -61,7 +64,7 @@ def open_room(
         spool = terminal.Spool(pipe) if piped and pipe is not None else None
         try:
             logs = (str(spool.path),) if spool else files
-            doctor = Doctor(language, Path.cwd(), files=logs, configs=configs, resume=resume)
+            doctor = Doctor(language, Path.cwd(), files=logs, configs=configs, resume=resume, python=python)
             watched = str(spool.path) if spool else watch
             return DoctorApp(doctor, watched=watched, theme=theme, ascii_only=ascii_only).run() or diagnostics.NAMED
         finally:

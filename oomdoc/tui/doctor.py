@@ -24,6 +24,7 @@ class Doctor:
     files: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
     resume: bool = False
+    python: str | None = None
     journalled: bool = True
     dialogue: "Dialogue | None" = field(default=None, repr=False)
 

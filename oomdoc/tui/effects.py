@@ -32,5 +32,5 @@ def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:
 
     dialogue = app.doctor.dialogue
     assert dialogue is not None
-    outcome = run(effect, dialogue, lambda stage, _: progress(stage, 0, 0))
+    outcome = run(effect, dialogue, lambda stage, _: progress(stage, 0, 0), app.doctor.python)
     return app.doctor.done(effect, outcome)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from oomdoc.messages import say
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 Stage = Callable[[str, float], None]
 
 
-def run(effect: "Effect", dialogue: "Dialogue", stage: Stage) -> "Outcome":
-    """Do one errand in this thread. What goes wrong is an outcome with one sentence; only a stop is raised."""
-    errands = {"apply": _apply, "undo": _undo, "dry_run": _dry_run, "probe": _probe, "export": _export}
-    return errands[effect.kind](effect, dialogue, stage)
+def run(effect: "Effect", dialogue: "Dialogue", stage: Stage, python: str | None = None) -> "Outcome":
+    """Do one errand in this thread; `python` is the training environment. Only a stop is raised."""
+    if effect.kind in {"dry_run", "probe"}:
+        return _proof(effect, dialogue, stage, python)
+    return {"apply": _apply, "undo": _undo, "export": _export}[effect.kind](effect, dialogue)
 
 
-def _apply(effect: "Effect", dialogue: "Dialogue", _: Stage) -> "Outcome":
+def _apply(effect: "Effect", dialogue: "Dialogue") -> "Outcome":
     from oomdoc.chat.reply import Outcome
     from oomdoc.patch.apply import apply
     from oomdoc.patch.document import load
@@ -37,7 +38,7 @@ def _apply(effect: "Effect", dialogue: "Dialogue", _: Stage) -> "Outcome":
     return Outcome(True, "\n".join([told, *by_hand]))
 
 
-def _undo(effect: "Effect", dialogue: "Dialogue", _: Stage) -> "Outcome":
+def _undo(effect: "Effect", dialogue: "Dialogue") -> "Outcome":
     del effect
     from oomdoc.chat.reply import Outcome
     from oomdoc.patch.apply import undo
@@ -47,39 +48,34 @@ def _undo(effect: "Effect", dialogue: "Dialogue", _: Stage) -> "Outcome":
         restored = undo()
     except PatchError as error:
         return Outcome(False, error.told(dialogue.language))
-    return Outcome(True, say(dialogue.language, "tui.restored", files=", ".join(restored.files)))
+    return Outcome(True, ", ".join(restored.files))
 
 
-def _dry_run(effect: "Effect", dialogue: "Dialogue", stage: Stage) -> "Outcome":
-    from oomdoc.probe.dryrun import dry_run
-
-    return _proof(lambda: dry_run(effect.facts, progress=stage).profile, dialogue)
-
-
-def _probe(effect: "Effect", dialogue: "Dialogue", stage: Stage) -> "Outcome":
-    from oomdoc.probe.gpu_probe import probe
-
-    return _proof(lambda: probe(effect.facts, progress=stage).profile, dialogue)
-
-
-def _proof(make: Callable[[], Any], dialogue: "Dialogue") -> "Outcome":
+def _proof(effect: "Effect", dialogue: "Dialogue", stage: Stage, python: str | None) -> "Outcome":
+    """The step for real or on fake tensors, in the training environment's interpreter."""
     from oomdoc.chat.reply import Outcome
     from oomdoc.memory.architecture import ArchitectureError
+    from oomdoc.memory.predict import UnknownModelError
     from oomdoc.memory.settings import SettingsError
-    from oomdoc.probe.gpu_probe import RefusedError
+    from oomdoc.probe.dryrun import dry_run
+    from oomdoc.probe.gpu_probe import RefusedError, probe
     from oomdoc.probe.host import WorkerError
     from oomdoc.probe.plan import PlanError
 
+    prove = dry_run if effect.kind == "dry_run" else probe
     try:
-        profile = make()
+        profile = prove(effect.facts, python=python, progress=stage).profile
     except RefusedError as error:
         return Outcome(False, say(dialogue.language, f"tui.probe_{error.reason}"))
+    except UnknownModelError as error:
+        key = "estimate.unknown_model" if str(error) else "estimate.no_model"
+        return Outcome(False, say(dialogue.language, key, name=error))
     except (ArchitectureError, SettingsError, WorkerError, PlanError) as error:
         return Outcome(False, str(error))
     return Outcome(True, "", profile.device_bytes, profile.capacity_bytes)
 
 
-def _export(effect: "Effect", dialogue: "Dialogue", _: Stage) -> "Outcome":
+def _export(effect: "Effect", dialogue: "Dialogue") -> "Outcome":
     """A new file in the format of its ending: .md, .html or .json; an existing one is never replaced."""
     from oomdoc.chat.reply import Outcome
     from oomdoc.report.render import render
