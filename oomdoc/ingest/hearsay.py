@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from oomdoc.facts import base
 from oomdoc.facts.case import Event, Memory
+from oomdoc.facts.lazy import lazy
 from oomdoc.ingest.document import Document, Line
 from oomdoc.ingest.events import Sighting
 from oomdoc.ingest.phases import Judgement
@@ -20,10 +21,10 @@ _FIRM: Final = ("oom", "wrapper", "told", "lookalike")
 _MOST_MATCHES: Final = 12
 _QUOTE: Final = 200
 _LAST_LINES: Final = 2_000
-_RAISED: Final = re.compile(
+_RAISED = lazy(
     r"^(?=.*(?:Error|Exception|enforce fail)).*?(?i:out of memory|insufficient memory|not enough memory|MemoryError)"
 )
-_HARMLESS: Final = re.compile(r"(?i)no out of memory|not an? out of memory")
+_HARMLESS = lazy(r"(?i)no out of memory|not an? out of memory")
 
 
 def needed(found: list[Sighting]) -> bool:
@@ -59,7 +60,8 @@ def _raised(document: Document) -> list[Sighting]:
 
 @cache
 def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE)
+    # ASCII: a word ends where Chinese begins ("int8推理")
+    return re.compile(source, re.IGNORECASE | re.ASCII)
 
 
 def _told(prose: Prose) -> Iterator[tuple[int, Memory, bool]]:

@@ -80,7 +80,8 @@ def read(document: Document) -> list[Fact]:
 
 @cache
 def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source, re.IGNORECASE)
+    # ASCII: a word ends where Chinese begins ("int8推理")
+    return re.compile(source, re.IGNORECASE | re.ASCII)
 
 
 def _knowledge(name: str) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _CODE = lazy(
     r"|(?!(?i:model|gpus?|device|card|eva|env)\b)[\w-]+: [\w./\[\"'-]+\s*$"
     r"|[\w./+-]+\s*\\$|[{}\[\]()]+,?$)"
 )
+# "batch_size=1 still runs out of memory": a setting that begins a sentence is no assignment.
+_SPEAKS = lazy(r"^[\w.]+ ?={1,2} ?[\w.]+,? (?:[a-z']+ ){2,}[a-z]+(?!.* (?:if|else|for|in|and|or) .*[()\[\]])")
 _FLAGS = lazy(r"(?:^|\s)--?[a-zA-Z][\w.-]*(?:[ =]|$)")
 _SPLIT = lazy(r"[。！？!?\n]|\.(?=\s|$)|;|；")
 
@@ -89,7 +91,7 @@ def _is_human(text: str, *, fenced: bool) -> bool:
     chinese = _CHINESE.search(text) is not None
     if fenced and not chinese:
         return False
-    if _CODE.match(text) or text.startswith(("    ", "\t")):
+    if (_CODE.match(text) and not _SPEAKS.match(text)) or text.startswith(("    ", "\t")):
         return chinese and not _FLAGS.search(text) and not text.startswith(("    ", "\t", "import ", "from ", "#"))
     flags = len(_FLAGS.findall(text))
     return flags < 2 or (chinese and flags < 3)
