@@ -11,6 +11,7 @@ from oomdoc.ingest.launch import Launched, launched
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command
 from oomdoc.ingest.towers import EVERYTHING, reached_by_count, reached_by_names, tower
+from oomdoc.ingest.version_range import contains
 
 _STAGES = (1, 2, 3)
 
@@ -69,6 +70,9 @@ def effective(
         run.add("hardware.gpu_count", each, _derived("parallel.processes_per_node"))
     if entry is not None and entry.launch.plain == "engine":
         _engine(run)
+    elif command is None:
+        _printed_kind(run)
+    _presets(run, entry, match)
     _formulas(run, entry)
     _global_batch(run)
     _method(run)
@@ -141,13 +145,35 @@ def _parallel_kind(run: Run, start: Launched, entry: Framework | None) -> None:
     )
     if stage in _STAGES:
         kind = "zero"
-    elif gpus is None:
+    elif gpus is None and plain != "single":
         return
     else:
         kind = "none" if gpus == 1 else "device_map" if spread else "dp" if plain == "dp" else "none"
     note = entry.launch.note.en if entry and entry.launch.note and kind in {"dp", "device_map"} else None
     run.add("parallel.kind", kind, _derived("parallel.launcher", "hardware.gpu_count", note=note))
     run.add("parallel.world_size", 1, _derived("parallel.launcher"))
+
+
+def _printed_kind(run: Run) -> None:
+    """The parallel kind of a run whose launch nobody saw: from the processes that it printed or its settings name."""
+    world, stage = run.number("parallel.world_size"), run.number("parallel.zero_stage")
+    split = any((run.number(f"parallel.{name}_parallel") or 1) > 1 for name in ("tensor", "pipeline", "context"))
+    if run.value("parallel.kind") is not None or not world or split:
+        return
+    if world > 1:
+        kind = "zero" if stage in _STAGES else "fsdp" if run.value("parallel.fsdp_sharding") else "ddp"
+        run.add("parallel.kind", kind, _derived("parallel.world_size", "parallel.zero_stage"))
+
+
+def _presets(run: Run, entry: Framework | None, match: FrameworkMatch | None) -> None:
+    """What a framework's own sizes mean together, e.g. which of its models they are."""
+    if entry is None or match is None:
+        return
+    for preset in entry.presets:
+        met = all(name in run.best and run.value(name) == value for name, value in preset.when.items())
+        if met and contains(preset.versions, match.number):
+            for name in preset.sets.keys() - run.best.keys():
+                run.add(name, preset.sets[name], _derived(*preset.when))
 
 
 def _engine(run: Run) -> None:

@@ -45,18 +45,31 @@ def check(name: str, raw: Any, ids: set[str]) -> Iterator[str]:
         yield "sources: say where it was read"
     if entry.role in {"trainer", "engine"} and not entry.recognise:
         yield "recognise: at least one sign"
-    for fact in entry.positional:
-        if fact not in {"config", "-"} and term(fact) is None:
-            yield f"positional: {fact} is not in the vocabulary (knowledge/facts/)"
     for place, sign in enumerate(entry.recognise):
         yield from (f"recognise.{place}: {complaint}" for complaint in _sign(sign))
     for place, parameter in enumerate(entry.parameters):
         label = next(iter((*parameter.names, *parameter.env)), parameter.fact or "?")
         yield from (f"parameters.{place} ({label}): {complaint}" for complaint in _parameter(parameter))
+    yield from _named_facts(entry)
     for group in (*entry.known_names, *entry.known_env):
         yield from _range(group.versions)
     if entry.recognise and not base.section_path("frameworks").joinpath(f"{entry.id}.test.yaml").is_file():
         yield f"no {entry.id}.test.yaml beside it"
+
+
+def _named_facts(entry: Framework) -> Iterator[str]:
+    """Complaints about the facts that `positional` and `presets` name."""
+    for fact in entry.positional:
+        if fact not in {"config", "-"} and term(fact) is None:
+            yield f"positional: {fact} is not in the vocabulary (knowledge/facts/)"
+    for preset in entry.presets:
+        yield from _range(preset.versions)
+        for fact, value in (*preset.when.items(), *preset.sets.items()):
+            declared = term(fact)
+            if declared is None:
+                yield f"presets: {fact} is not in the vocabulary (knowledge/facts/)"
+            else:
+                yield from _value(declared, value)
 
 
 def _sign(sign: Sign) -> Iterator[str]:

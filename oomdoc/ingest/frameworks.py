@@ -115,6 +115,14 @@ class Launch(Model):
     note: Both | None = None
 
 
+class Preset(Model):
+    """Facts that follow from others: a family's sizes name its model."""
+
+    versions: str = ""
+    when: dict[str, Value]
+    sets: dict[str, Value]
+
+
 class Framework(Model):
     """One file of `knowledge/frameworks/`."""
 
@@ -135,6 +143,7 @@ class Framework(Model):
     )
     targets_respect_freeze: Literal["never", "all-linear", "always"] = "never"
     parameters: tuple[Parameter, ...] = ()
+    presets: tuple[Preset, ...] = ()
     needs: dict[str, tuple[str, ...]] = Field(
         default_factory=dict, description="option -> one of these must be set too"
     )

@@ -28,7 +28,14 @@ def read(document: Document) -> list[Fact]:
     """`model.path` as lines of loading print it, and `model.name` of remote code and of a hub cache with one model."""
     document = digest(document)
     text = document.text
-    facts = [stated(document, "model.path", path, place) for path, place in _lines(text)][:1]
+    for path, place in _lines(text):
+        last = path.rpartition("/")[2]
+        if path.startswith("/") and find(f"local/{last}"):  # a copy on this machine: the name says more than the place
+            return [stated(document, "model.name", last, place)]
+        facts = [stated(document, "model.path", path, place)]
+        break
+    else:
+        facts = []
     named = dict.fromkeys(_remote(text))
     if not named:
         named = dict.fromkeys(_cached(text))

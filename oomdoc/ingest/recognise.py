@@ -18,7 +18,7 @@ TEXT_LIMIT = (
     400_000  # characters of a log that are searched from each end; the start names programs, the end has tracebacks
 )
 # What stands between a package's name and its version: `vllm==0.6.3`, "transformers version: 4.41".
-_NUMBER = lazy(r"`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)")
+_NUMBER = lazy(r"(?:\.__version__)?`?[\"']?\s*(?:version)?\s*(?:==|[:=@-]|\s)\s*[\"'v]*(\d+\.\d+[\w.]*)")
 
 
 @dataclass(frozen=True, slots=True)

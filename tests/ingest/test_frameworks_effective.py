@@ -160,3 +160,15 @@ def test_a_range_without_the_preferred_version_gives_the_newest_it_allows() -> N
     assert representative("<1,>2", parse_version("3")) is None
     with pytest.raises(RangeError):
         bounds("newer than 3")
+
+
+@pytest.mark.parametrize(("stage", "kind"), [(3, "zero"), (None, "ddp")])
+def test_the_processes_that_a_log_printed_make_the_parallel_kind_where_no_command_is_seen(
+    stage: int | None, kind: str
+) -> None:
+    stated = [
+        Fact(name=name, value=value, source=Source(how="log"))
+        for name, value in {"parallel.world_size": 4, "parallel.zero_stage": stage}.items()
+    ]
+    found = {fact.name: fact.value for fact in ingest_settings([], "", stated).facts}
+    assert found["parallel.kind"] == kind

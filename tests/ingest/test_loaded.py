@@ -54,15 +54,15 @@ def test_folders_of_any_name_and_several_models_name_none(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "path"),
+    ("text", "fact", "value"),
     [
-        ("[INFO:swift] Loading the model using model_dir: /data/hub/AIDC-AI/Ovis2-4B", "/data/hub/AIDC-AI/Ovis2-4B"),
-        ("[INFO|configuration_utils.py:1] loading configuration file /w/Qwen2.5-7B/config.json", "/w/Qwen2.5-7B"),
-        ("Initializing a V0 LLM engine (v0.7.3) with config: model='a/b-7b', speculative_config=None", "a/b-7b"),
+        ("[INFO:swift] Loading the model using model_dir: /data/hub/AIDC-AI/Ovis2-4B", "model.name", "Ovis2-4B"),
+        ("[INFO|configuration_utils.py:1] loading configuration file /w/q7/config.json", "model.path", "/w/q7"),
+        ("Initializing a V0 LLM engine (v0.7.3) with config: model='a/b-7b', dtype=x", "model.path", "a/b-7b"),
     ],
 )
-def test_lines_of_loading_name_the_path(text: str, path: str) -> None:
-    assert named(text) == {"model.path": path}
+def test_lines_of_loading_name_the_model_or_its_folder(text: str, fact: str, value: str) -> None:
+    assert named(text) == {fact: value}
 
 
 def test_what_a_program_says_that_it_sets_is_a_setting() -> None:

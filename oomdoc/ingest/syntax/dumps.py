@@ -12,10 +12,7 @@ from oomdoc.ingest.syntax import json_text, repr_text
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Scalar, Setting, Span, Text, names, scalar
 
-CALLS = (
-    "Namespace(", "Arguments(", "Args(", "Config(", "Params(", "Options(", "Wrapper(", "Settings(", "Parameters(",
-    "ModelInfo(",
-)  # fmt: skip
+CALLS = ("Namespace(", "Arguments(", "Args(", "Config(", "Params(", "Options(", "Wrapper(", "Settings(", "Parameters(")
 CALL_NAME = lazy(r"[A-Za-z_][\w.]*(?:\.<locals>\.\w+)?\Z")
 ASSIGNED = lazy(r"^\s+[\w.]+=\Z|[\w\])][ \t]+=[ \t]*\Z|\b(?:def|class|import|return|raise)[ \t]+\Z|[\w)\]][ \t]*\(\Z")
 DICT_NAME = lazy(
