@@ -14,7 +14,7 @@ from oomdoc.memory.model_facts import exact_architecture
 from oomdoc.memory.platform import capacity as card_capacity
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.settings import SettingsError
-from oomdoc.remedies.options import Limits, options_of
+from oomdoc.remedies.options import Limits, options_of, same
 from oomdoc.remedies.remedy import Remedy, remedies
 from oomdoc.remedies.solver import HEADROOM, Solution, solve
 
@@ -127,23 +127,45 @@ def _fond(diagnosis: Diagnosis) -> dict[str, float]:
 
 def _steps(diagnosis: Diagnosis, facts: Mapping[str, Value], limits: Limits) -> Sequence[Step]:
     known = remedies()
-    steps: dict[str, Step] = {}
     if not diagnosis.findings:
         return ()
     top = diagnosis.findings[0].probability
-    for finding in diagnosis.findings[:3]:
+    ranked: list[tuple[tuple[int, int], Step]] = []
+    for cause, finding in enumerate(diagnosis.findings[:3]):
         if finding.probability < _NEAR * top:
             break
-        for name in finding.rule.remedies:
-            remedy = known.get(name)
-            if remedy is None or name in steps:
-                continue
-            if not remedy.sets:
-                steps[name] = Step(remedy, finding.rule.cause, {})
-                continue
-            options = [option for option in options_of(remedy, facts) if limits.allows(option, facts)]
-            if options:
-                steps[name] = Step(remedy, finding.rule.cause, options[0].changes)
-            elif remedy.weight is None and not any(name in limits.keep for name in remedy.sets):
-                steps[name] = Step(remedy, finding.rule.cause, remedy.sets)
+        named = [known[name] for name in finding.rule.remedies if name in known]
+        found = [step for remedy in named if (step := _step(remedy, finding.rule.cause, facts, limits))]
+        found.sort(key=lambda step: _unknown(step.remedy, facts))
+        # Two of the leading cause, then one of each other that is near, then the rest: a cause may be mistaken.
+        ranked.extend(((place // 2 if cause == 0 else place, cause), step) for place, step in enumerate(found))
+    steps: dict[str, Step] = {}
+    for _, step in sorted(ranked, key=lambda entry: entry[0]):
+        steps.setdefault(step.remedy.id, step)
     return tuple(steps.values())
+
+
+def _step(remedy: Remedy, cause: str, facts: Mapping[str, Value], limits: Limits) -> Step | None:
+    """A cause's remedy in this run; None where it cannot apply, is so already, or is ruled out."""
+    if not remedy.sets:
+        return Step(remedy, cause, {})
+    if any(name in limits.keep for name in remedy.sets):
+        return None
+    if _unknown(remedy, facts):
+        return Step(remedy, cause, {})  # whether it applies is not known: told, not written
+    if remedy.unmet(facts) is not None:
+        return None
+    options = options_of(remedy, facts)
+    if options:
+        return next((Step(remedy, cause, option.changes) for option in options if limits.allows(option, facts)), None)
+    stated = all(facts.get(name) is not None for name in remedy.sets)
+    if (stated and remedy.weight is not None) or all(same(facts, name, value) for name, value in remedy.sets.items()):
+        return None
+    possible = limits.possible is None or all(limits.possible(name, value) for name, value in remedy.sets.items())
+    return Step(remedy, cause, remedy.sets if possible else {})
+
+
+def _unknown(remedy: Remedy, facts: Mapping[str, Value]) -> bool:
+    """Whether a need cannot be judged because its fact is not known."""
+    need = remedy.unmet(facts)
+    return need is not None and need.fact not in facts
