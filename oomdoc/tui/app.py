@@ -84,6 +84,7 @@ class DoctorApp(Room):
         self._cards = cards
         self._progress: ProgressView | None = None
         self._share: float | None = None
+        self.set_class(ascii_only, "-ascii")
         for one in themes.THEMES:
             self.register_theme(one)
         self.theme = theme or themes.first_theme()
@@ -104,7 +105,6 @@ class DoctorApp(Room):
 
     def on_mount(self) -> None:
         """Draw first; everything that takes time starts after the first frame."""
-        self.screen.set_class(self.ascii_only, "-ascii")
         self.prompt.focus()
         self.status.state = say(self.language, "tui.opening")
         self.call_after_refresh(self._begin)

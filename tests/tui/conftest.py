@@ -19,3 +19,10 @@ def doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedDoctor:
 @pytest.fixture
 def room(doctor: ScriptedDoctor) -> DoctorApp:
     return DoctorApp(doctor, cards=lambda: CARDS, theme="dark", place="~/run")
+
+
+@pytest.fixture(autouse=True)
+def one_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cards are read once: how long a test takes must not show in the panel."""
+    monkeypatch.setattr("oomdoc.tui.app._GPU_SECONDS", 1e6)
+    monkeypatch.setattr("oomdoc.tui.app._GPU_SECONDS_WITHOUT", 1e6)
