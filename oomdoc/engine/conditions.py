@@ -93,7 +93,7 @@ def _contains(operand: Any) -> Callable[[Value], bool]:
 
 
 def _matches(operand: Any) -> Callable[[Value], bool]:
-    pattern = re.compile(str(operand), re.IGNORECASE)
+    pattern = lazy(str(operand), re.IGNORECASE)
     return lambda value: isinstance(value, str) and pattern.search(value) is not None
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from oomdoc.facts import base
 from oomdoc.facts.model import Model
@@ -27,17 +27,15 @@ class Term(Model):
 
 
 @cache
-def _terms() -> dict[str, Term]:
-    return {
-        name: Term(name=name, **entry)
-        for document in base.section("facts").values()
-        for name, entry in document.items()
-    }
+def _entries() -> dict[str, dict[str, Any]]:
+    return {name: entry for document in base.section("facts").values() for name, entry in document.items()}
 
 
+@cache
 def term(name: str) -> Term | None:
     """The declaration of a canonical name, or None."""
-    return _terms().get(name)
+    entry = _entries().get(name)
+    return None if entry is None else Term(name=name, **entry)
 
 
 def askable(name: str) -> Term | None:
@@ -50,4 +48,4 @@ def askable(name: str) -> Term | None:
 
 def terms() -> Iterator[Term]:
     """Every declared term, in the order of the files."""
-    return iter(_terms().values())
+    return (found for name in _entries() if (found := term(name)) is not None)

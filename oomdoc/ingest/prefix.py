@@ -10,12 +10,13 @@ from functools import cache
 from typing import Final
 
 from oomdoc.facts import base
-from oomdoc.facts.lazy import dataclass
+from oomdoc.facts.lazy import dataclass, lazy
 
 # Enough lines to know a text's habits; prefixes nest at most this deep (time, pod, rank, logger).
 _SAMPLED: Final = 1500
 _DEPTH: Final = 4
 _LONGEST_PREFIX: Final = 300
+_GROUP: Final = lazy(r"\(\?P<(\w+)>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ def forms() -> tuple[Form, ...]:
     """Every known form, in the order in which they are tried."""
     found = []
     for raw in base.section("logs")["prefixes.yaml"]["forms"]:
-        match = re.compile(raw["pattern"], re.ASCII)
-        within = re.compile(f"(?<=[^\\s])(?={raw['within']})", re.ASCII) if "within" in raw else None
+        match = lazy(raw["pattern"], re.ASCII)
+        within = lazy(f"(?<=[^\\s])(?={raw['within']})", re.ASCII) if "within" in raw else None
         found.append(
             Form(
                 raw["id"],
@@ -61,7 +62,7 @@ def forms() -> tuple[Form, ...]:
                 raw.get("share", 0.0),
                 raw.get("repeats", False),
                 within,
-                frozenset(match.groupindex),
+                frozenset(_GROUP.findall(raw["pattern"])),
             )
         )
     return tuple(found)
