@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _PAGE = """<!doctype html>
 <html lang="{language}"><head><meta charset="utf-8"><title>oomdoc</title>
-<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}}
+<style>body{{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}}
+:root{{color-scheme:light dark}}
 pre{{white-space:pre-wrap;font:13px/1.45 ui-monospace,monospace}} h3{{margin:1.5rem 0 .25rem}}</style></head>
 <body>
 {body}

@@ -74,7 +74,7 @@ def _links() -> str:
     links = _knowledge()["links"]
     latin = "|".join(sorted((re.escape(word) for word in links["en"]), key=len, reverse=True))
     chinese = "|".join(sorted(map(re.escape, links["zh"]), key=len, reverse=True))
-    blank = r"[\s:：=\"'“”>,，-]*"
+    blank = r"(?:[\s:：=\"'“”>,，]|-+>)*"
     becomes = _knowledge()["becomes"]
     shift = rf"(?:(?:from|从|由)?\s?\d[\d.,]*k?\s?(?:个\s?)?{becomes}\s?)?"
     denied = r"(?:(?:不是|isn't|not|并非)\s?\d[\d.,]*k?\s?[,，]?\s?(?:而是|应该是|是|but|it's|it is)\s?)?"
@@ -103,7 +103,9 @@ def _value_first(place: int) -> re.Pattern[str] | None:
         return None
     names = "|".join(entry.get("values_after") or entry["names"])
     ordinal = r"(?:第\s?)?" if entry.get("order_marks") else r"(?<!第)(?<!第 )"
-    return re.compile(rf"(?<![a-z0-9_.,*×]){ordinal}{NUMBER}\s?-?(?:的\s?|个\s?|of\s)?(?:{names})(?![a-z_])")
+    return re.compile(
+        rf"(?<![a-z0-9_.*×])(?!(?<=\d,)\d{{3}}(?!\d)){ordinal}{NUMBER}\s?-?(?:的\s?|个\s?|of\s)?(?:{names})(?![a-z_])"
+    )
 
 
 class _Reader:
@@ -212,13 +214,15 @@ class _Reader:
                 continue
             if value_first and _NOT_COUNTED.search(self.text[:start]):
                 continue
+            if value_first and re.search(r"(?:between|介于|在)\s?\d+\s?(?:and|到|和|至|-)\s?$", self.text[:number_at]):
+                continue
             if match["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[end:]):
                 continue  # "单卡 80G": of one card, not how many there are
             if value_first and re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
                 continue
             if match["word"] and not (entry.get("words") or entry["of"] == "count"):
                 continue
-            value = value_of(match, entry["of"])
+            value = value_of(_restated(self.text, match) or match, entry["of"])
             low, high = entry["range"]
             if value is None or not low <= value <= high or self._is_denied(start, end, number_at):
                 continue
@@ -281,6 +285,22 @@ class _Reader:
                 reach = self.text[max(match.start() - _DENIAL_REACH, 0) : match.start()]
                 if before_pattern.search(reach) or re.search(_knowledge()["excluded"], reach):
                     self.drops[fact] = None
+
+
+_BUT: Final = re.compile(
+    r"\s?[,，]?\s?(?:but|however|但是?|不过|可是)\s?(?:in fact |actually |really |其实|实际上?)?"
+    r"(?:it(?:'s| is| was| should be)|is|was|是|应该是|为)\s?" + NUMBER + AFTER
+)
+
+
+def _restated(text: str, match: re.Match[str]) -> re.Match[str] | None:
+    """The number that takes back the one before it: "I said batch 8 but it is 4"."""
+    return _BUT.match(text, match.end())
+
+
+def was_tried(text: str) -> bool:
+    """Whether a statement is about what was tried, not about how the run is set."""
+    return _pattern(_knowledge()["tried"]).search(text) is not None
 
 
 def number_words(text: str) -> int | None:

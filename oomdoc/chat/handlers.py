@@ -1,23 +1,22 @@
 """One function an intent: what a turn does to the state and what it answers. Requests leave as effects."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
-from oomdoc.chat import evidence, greeting, lookup, paste, plans, predictions, topics
+from oomdoc.chat import evidence, greeting, lookup, paste, predictions, topics
 from oomdoc.chat.predictions import PredictionError
-from oomdoc.chat.reply import Effect, Intent
+from oomdoc.chat.reply import Effect, Intent, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.understand import Understood
-from oomdoc.chat.voice import change, saying, setting, short, tell
+from oomdoc.chat.voice import cannot, change, saying, setting, short, tell
+from oomdoc.chat.walk import apply, on, show_diff, show_plans, undo, verify
 from oomdoc.facts.fact import How
 from oomdoc.facts.units import show
 from oomdoc.messages import say
 from oomdoc.report.blocks import FactRow
-from oomdoc.report.blocks_chat import Block, HistoryBlock, OfferBlock, PlansBlock, SayBlock, TakenBlock
+from oomdoc.report.blocks_chat import Block, HistoryBlock, OfferBlock, SayBlock, TakenBlock
 from oomdoc.report.compose import facts_block
 
-Turn = tuple[tuple[Block, ...], tuple[Effect, ...]]
 Handler = Callable[[State, Understood, str], Turn]
 
 _MOST_READ: Final = 16 << 20  # characters of a paste that are read; a larger one is cut in the middle
@@ -69,8 +68,9 @@ def _prediction_now(state: State) -> list[Block]:
 def answer(state: State, understood: Understood, said: str) -> Turn:
     """An answer to the question, or facts told unasked."""
     language = state.language
-    if understood.facts:
-        return _after_facts(state, understood, said, "taken"), ()
+    if understood.facts or understood.drops:
+        facts = {**understood.facts, **dict.fromkeys(understood.drops)}
+        return _after_facts(state, Understood("answer", facts=facts), said, "taken"), ()
     if understood.said == "yes" and state.shown is not None and state.pending is None:
         return apply(state, Understood("apply", plan=state.shown), said)
     if understood.doubtful:
@@ -126,9 +126,7 @@ def what_if(state: State, understood: Understood, said: str) -> Turn:
 
 
 def _cannot(state: State, error: PredictionError) -> SayBlock:
-    if error.key == "need_model":
-        state.topic = "model.name"
-    return saying(state.language, error.key, "warn", **({"reason": error.reason} if error.reason else {}))
+    return cannot(state.language, error.key, error.reason)
 
 
 def capacity(state: State, understood: Understood, said: str) -> Turn:
@@ -214,147 +212,6 @@ def constrain(state: State, understood: Understood, said: str) -> Turn:
     return (saying(language, "kept", what=joint.join(told)), greeting.offer(state)), ()
 
 
-def show_plans(state: State, understood: Understood, said: str) -> Turn:
-    """The short list."""
-    del said
-    for name in understood.drops:
-        if name not in state.ruled_out:
-            state.ruled_out.append(name)
-    language = state.language
-    try:
-        state.plans = plans.plans_of(state.diagnosis, state.keep, state.most_gpus, language)
-    except PredictionError as error:
-        return _unpredicted(state, error), ()
-    if not state.plans:
-        return (saying(language, "plans_none", "warn"), *_steps(state)), ()
-    rows = tuple(plans.row_of(plan, state.diagnosis.case) for plan in state.plans)
-    excluded = tuple(dict.fromkeys(short(name, state.raw) for name in state.keep))
-    offers = (
-        ("show me the diff", "use plan 1", "keep 4096") if language == "en" else ("看看改动", "用方案 1", "保持 4096")
-    )
-    drawn: list[Block] = [PlansBlock(tell(language, "plans_title"), rows, excluded)]
-    if not any(plan.fits for plan in state.plans):
-        drawn.append(saying(language, "plans_none", "warn"))
-    return (*drawn, OfferBlock(tell(language, "plan_next"), offers)), ()
-
-
-def _unpredicted(state: State, error: PredictionError) -> tuple[Block, ...]:
-    """Without a prediction, what the cause itself suggests."""
-    steps = _steps(state)
-    if not steps:
-        return (saying(state.language, "plans_none_at_all"), _cannot(state, error))
-    return (_cannot(state, error), *steps)
-
-
-def _steps(state: State) -> tuple[Block, ...]:
-    from oomdoc.report.blocks import StepsBlock
-    from oomdoc.report.steps import steps_of
-
-    steps = steps_of(state.diagnosis, state.language)
-    return (StepsBlock(steps),) if steps else ()
-
-
-def _plan(state: State, understood: Understood) -> tuple[plans.Plan | None, tuple[Block, ...]]:
-    """The plan spoken of: a number, else the one shown last, else the first; the list first where there is none."""
-    if not state.plans:
-        drawn, _ = show_plans(state, Understood("plans"), "")
-        if not state.plans:
-            return None, drawn
-    number = understood.plan or state.shown or 1
-    if number > len(state.plans):
-        count = len(state.plans)
-        return None, (saying(state.language, "no_such_plan", "warn", number=number, count=count),)
-    return state.plans[number - 1], ()
-
-
-def show_diff(state: State, understood: Understood, said: str) -> Turn:
-    """What would be written; nothing is."""
-    del said
-    plan, instead = _plan(state, understood)
-    if plan is None:
-        return instead, ()
-    state.shown = plan.number
-    files = plans.files_of(state.raw, state.folder, state.found.scripts)
-    return plans.diff_blocks(plan, state.diagnosis.case, files, state.language), ()
-
-
-def apply(state: State, understood: Understood, said: str) -> Turn:
-    """Ask the caller to write a plan; the diff comes first, always."""
-    plan, instead = _plan(state, understood)
-    if plan is None:
-        return instead, ()
-    if state.shown != plan.number:
-        drawn, _ = show_diff(state, Understood("show_diff", plan=plan.number), said)
-        return (saying(state.language, "diff_first"), *drawn), ()
-    effect = Effect("apply", plan=plan.number, facts=dict(plan.sets))
-    return (saying(state.language, "applying", number=plan.number),), (effect,)
-
-
-def undo(state: State, understood: Understood, said: str) -> Turn:
-    """Restore the files of the last plan, else take the last told facts back."""
-    del understood, said
-    language = state.language
-    if state.applied is not None:
-        return (saying(language, "undoing"),), (Effect("undo", plan=state.applied),)
-    if state.before:
-        case, names = state.before.pop()
-        state.replace(case)
-        return (saying(language, "undone_fact", names=names), *greeting.asking(state)), ()
-    return (saying(language, "nothing_to_undo"),), ()
-
-
-def verify(state: State, understood: Understood, said: str) -> Turn:
-    """Ask for a dry run, or for a probe where one is named."""
-    plan = None
-    if state.plans and (understood.plan or state.shown or state.applied):
-        plan, instead = _plan(state, understood)
-        if plan is None:
-            return instead, ()
-    words = said.lower()
-    kind = "probe" if any(word in words for word in ("probe", "gpu", "实测", "探测")) else "dry_run"
-    key = "probing" if kind == "probe" else "verifying"
-    facts = predictions.changed(state.values, dict(plan.sets) if plan else {})
-    effect = Effect(kind, plan=plan.number if plan else None, facts=facts)  # type: ignore[arg-type]
-    return (saying(state.language, key),), (effect,)
-
-
-def on(state: State, understood: Understood, said: str) -> Turn:
-    """The next step: skip the question, take the next plan, run it again; or the end."""
-    language, words = state.language, said.lower()
-    if any(word in words for word in _GOOD) and not any(word in words for word in _BAD):
-        lead = state.diagnosis.findings[0].rule.title[language] if state.diagnosis.findings else None
-        return (
-            saying(language, "resolved", "good", title=lead) if lead else saying(language, "resolved_plain", "good"),
-        ), ()
-    if any(word in words for word in _BAD):
-        number = (state.applied or state.shown or 0) + 1
-        if not state.plans or number <= len(state.plans):
-            drawn, effects = show_diff(state, Understood("show_diff", plan=number), said)
-            return (saying(language, "still", number=number), *drawn), effects
-        return (saying(language, "no_more_plans"),), ()
-    if state.applied is not None:
-        log = next((read.name for read in state.raw.inputs if read.kind == "log" and Path(read.name).is_file()), None)
-        if log is None:
-            return (saying(language, "run_again_plain"),), ()
-        return (saying(language, "run_again", name=log),), (Effect("watch", paths=(log,)),)
-    if state.shown is not None:
-        return apply(state, understood, said)
-    if state.plans:
-        return show_diff(state, understood, said)
-    if state.pending is not None:
-        state.skipped.add(state.pending.term.name)
-        question = greeting.asking(state)
-        if question:
-            return question, ()
-    return show_plans(state, Understood("plans"), said)
-
-
-_GOOD: Final = ("works", "worked", "running now", "it runs", "ran", "fits", "fixed", "solved", "resolved", "finished",
-                "好了", "跑通", "跑起来", "能跑了", "可以了", "解决了", "搞定", "成功", "没问题了", "不爆了", "跑完")  # fmt: skip
-_BAD: Final = ("still", "again", "didn't", "did not", "doesn't", "no luck", "failed", "crash", "oom", "没用", "不管用",
-               "没效果", "没解决", "还是", "又", "依然", "仍", "没好")  # fmt: skip
-
-
 def history(state: State, understood: Understood, said: str) -> Turn:
     """The turns so far and what is known; /save and /export."""
     language = state.language
@@ -383,20 +240,20 @@ def show_help(state: State, understood: Understood, said: str) -> Turn:
     return (OfferBlock(title, examples(state.language)),), ()
 
 
+_PARTING: Final = ("bye", "good night", "goodbye", "see y", "quit", "exit", "再见", "拜拜", "退出", ":q")
+
+
 def smalltalk(state: State, understood: Understood, said: str) -> Turn:
     """Politeness, short."""
     language, words = state.language, said.lower().strip(" !.。！~/")
-    if any(
-        words.startswith(word)
-        for word in ("bye", "good night", "goodbye", "see y", "quit", "exit", "再见", "拜拜", "退出", ":q")
-    ):
+    if words.startswith(_PARTING):
         effects = (Effect("quit"),) if words.startswith(("quit", "exit", "退出", ":q")) or understood.argument else ()
         return (saying(language, "bye"),), effects
     if any(word in words for word in ("thank", "thx", "谢", "辛苦", "cheers")):
         return (saying(language, "thanks"),), ()
     if any(word in words for word in ("who are", "what are", "bot", "你是", "ai", "llm", "模型")):
         return (saying(language, "who"),), ()
-    if any(words.startswith(word) for word in ("hi", "hello", "hey", "good", "你好", "您好", "嗨", "在吗", "早", "晚")):
+    if words.startswith(("hi", "hello", "hey", "good", "你好", "您好", "嗨", "在吗", "早", "晚")):
         return (saying(language, "hello"),), ()
     return (saying(language, "small"),), ()
 

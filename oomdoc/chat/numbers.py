@@ -23,7 +23,10 @@ AFTER: Final = (
     r"(?!\.?\d|[a-z_]|\s?[%％]|\s?倍|\s?[-~–/]\s?\d|\s?(?:or|或者?|还是)\s?\d|\s?[x×*]\s?\d"
     r"|\s?[,，、]\s?(?:or\s|或)?\s?\d+\s?(?:$|[,，、]|or|或)|\s?(?:and|和|与|跟)\s?\d+\s?(?:$|[?？,，。]))"
 )
-NUMBER: Final = rf"(?:(?P<digits>{_PLAIN})(?P<unit>\s?(?:k|万|w)(?![a-z0-9]))?|(?P<word>(?:{_WORDS})(?![a-z])|[{''.join(_DIGITS)}十百千万]+))"
+_NUMERALS: Final = "".join(_DIGITS) + "十百千万"
+NUMBER: Final = (
+    rf"(?:(?P<digits>{_PLAIN})(?P<unit>\s?(?:k|万|w)(?![a-z0-9]))?|(?P<word>(?:{_WORDS})(?![a-z])|[{_NUMERALS}]+))"
+)
 SHARE: Final = r"(?:(?P<digits>\d+(?:\.\d+)?)(?P<unit>\s?[%％])?)(?P<word>(?!))?"
 SHARE_AFTER: Final = r"(?!\.?\d|[a-z_]|\s?[-~–/]\s?\d|\s?(?:or|或)\s?\d)"
 ANY_WORD: Final = rf"(?:{_WORDS})(?![a-z])|[{''.join(_DIGITS)}十百]+"
@@ -42,6 +45,8 @@ def parse(digits: str, unit: str, of: Of) -> int | float | None:
     number = _product(digits)
     if number is None:
         return None
+    if of == "count" and re.search(r"[*×]", digits):
+        return None  # "batch 2*4": per card or in all?
     if of == "share":
         return round(number / 100, 6) if unit in ("%", "％") else number
     if of == "real":

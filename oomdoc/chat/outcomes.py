@@ -1,7 +1,6 @@
 """What is said when a requested effect has ended, and what it changes in the state."""
 
-from oomdoc.chat.handlers import Turn
-from oomdoc.chat.reply import Effect, Outcome
+from oomdoc.chat.reply import Effect, Outcome, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.voice import saying, tell
 from oomdoc.facts.units import size

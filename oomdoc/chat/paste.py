@@ -9,20 +9,23 @@ from oomdoc.facts.fact import How
 from oomdoc.facts.model import Value
 
 _PATH: Final = re.compile(
-    r"(?:(?:read|open|load|look at|see|check|here is|here's|try|看看?|读(?:一下|取)?|打开|这是|日志在|在|文件)\s?[:：]?\s?)?"
-    r"[\"'`]?((?:~|\.{1,2}|[A-Za-z]:)?[\w./\\~+@%=-]*[\w-]\.(?:log|txt|out|err|gz|zst|xz|bz2|ya?ml|json|jsonl|toml|sh|py|slurm|sbatch)(?:\.(?:gz|zst|xz|bz2))?)[\"'`]?"
+    r"(?:(?:read|open|load|look at|see|check|here is|here's|try|看看?|读(?:一下|取)?|打开|这是|日志在|在|文件)"
+    r"\s?[:：]?\s?)?"
+    r"[\"'`]?((?:~|\.{1,2}|[A-Za-z]:)?[\w./\\~+@%=-]*[\w-]\."
+    r"(?:log|txt|out|err|gz|zst|xz|bz2|ya?ml|json|jsonl|toml|sh|py|slurm|sbatch)(?:\.(?:gz|zst|xz|bz2))?)[\"'`]?"
     r"\s?(?:please|吧|一下|看看)?[.!。]?",
     re.IGNORECASE,
 )
 # One line that is plainly the output of a program or a command to start one.
 _ONE_LINE: Final = re.compile(
-    r"out ?of ?memory[.:]? .{0,40}(?:tried to allocate|requested|attempting to allocate)|tried to allocate [\d.]+ [kmgt]i?b"
-    r"|^traceback \(most recent|(?:error|exception): \S|^(?:\[?rank ?\d+\]?:?|\[default\d+\]:)"
+    r"out ?of ?memory[.:]? .{0,40}(?:tried to allocate|requested|attempting to)|tried to allocate [\d.]+ [kmgt]i?b"
+    r"|^traceback \(most recent|(?:error|exception): \S|^(?:\[rank ?\d+\]|rank ?\d+:|\[default\d+\]:)"
     r"|^\s*(?:\$ |# |> )?(?:(?-i:[A-Z_][A-Z0-9_]*)=\S+\s+)*(?:sudo |nohup |srun |time )*"
     r"(?:python[\d.]*|torchrun|deepspeed|accelerate|swift|llamafactory-cli|xtuner|axolotl|vllm|mpirun|bash|sh|tune|"
-    r"lmdeploy|sglang|ray|megatron)\s+(?:\S*\.(?:py|sh|ya?ml)\b|-\w|--\w|launch\b|sft\b|pt\b|rlhf\b|train\b|serve\b|run\b|"
-    r"infer\b|eval\b|export\b|chat\b|app\b|deploy\b|preprocess\b)"
-    r"|^\s*(?:export )?(?-i:[A-Z][A-Z0-9_]{4,})=\S+\s*$|exit ?code:? -?\d+|killed\s+python|cuda_error|cublas_status|\bmib / +\d+mib\b"
+    r"lmdeploy|sglang|ray|megatron)\s+(?:\S*\.(?:py|sh|ya?ml)\b|-\w|--\w|launch\b|sft\b|pt\b|rlhf\b|train\b|serve\b|"
+    r"run\b|infer\b|eval\b|export\b|chat\b|app\b|deploy\b|preprocess\b)"
+    r"|^\s*(?:export )?(?-i:[A-Z][A-Z0-9_]{4,})=\S+\s*$|exit ?code:? -?\d+|killed\s+python"
+    r"|cuda_error|cublas_status|\bmib / +\d+mib\b"
     r"|^[{\[].*[}\]]$|(?:training|seq2seqtraining|sft|dpo|grpo)?(?:arguments|config)\(.*=.*\)",
     re.IGNORECASE,
 )
@@ -47,6 +50,18 @@ def paths(text: str) -> tuple[str, ...]:
     if re.fullmatch(r"(?:~|\.{1,2}|/)[\w./\\~+@%=-]*/[\w.+@%=-]+/?", bare) and _exists(bare):
         return (bare,)
     return ()
+
+
+_PATH_WITHIN: Final = re.compile(
+    r"(?<![\w./~-])((?:~|\.{1,2})?(?:/?[\w.+@%=-]+)*[\w-]\.(?:log|out|err|txt|gz|ya?ml|json|toml|sh|py))(?![\w/])",
+    re.ASCII,
+)
+
+
+def path_in(text: str) -> str | None:
+    """The one path in a sentence that says nothing else we know: "here is my log: /tmp/run.log"."""
+    found = _PATH_WITHIN.findall(text)
+    return found[0] if len(found) == 1 else None
 
 
 def _exists(name: str) -> bool:

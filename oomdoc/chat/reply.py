@@ -68,3 +68,6 @@ class Reply:
     terms: list[str] = field(default_factory=list)
     blocks: tuple[Block, ...] = ()
     effects: tuple[Effect, ...] = ()
+
+
+Turn: TypeAlias = tuple[tuple[Block, ...], tuple[Effect, ...]]

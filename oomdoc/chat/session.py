@@ -5,11 +5,11 @@ from pathlib import Path
 
 from oomdoc.chat import greeting, paste
 from oomdoc.chat.folder import Found, look_around
-from oomdoc.chat.handlers import HANDLERS, Turn, taken
+from oomdoc.chat.handlers import HANDLERS, taken
 from oomdoc.chat.journal import Journal
 from oomdoc.chat.outcomes import ended
 from oomdoc.chat.plans import Plan
-from oomdoc.chat.reply import Effect, Outcome, Reply
+from oomdoc.chat.reply import Effect, Outcome, Reply, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.understand import Understood, understand
 from oomdoc.chat.voice import saying

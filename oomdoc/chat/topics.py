@@ -1,7 +1,7 @@
 """What an utterance is about without stating it: terms asked for, lone numbers, halves and doubles."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
@@ -30,9 +30,10 @@ def asks_for_meaning(text: str) -> bool:
 
 
 def bare(text: str, pending: Term | None) -> dict[str, Value] | None:
-    """A value without a name, as the answer to the question that waits; None where it is none. {}: nothing was asked."""
+    """A value without a name as the answer to the question that waits; None: it is none; {}: nothing was asked."""
     lone = re.sub(
-        r"^(?:it(?:'s| is| was)|about|around|i (?:use|have)|just|only|是|大概|大约|就|只有|有|用的是|设的是|应该是|设成|设为|用|我用的?是?)\s?",
+        r"^(?:it(?:'s| is| was)|about|around|i (?:use|have)|just|only|是|大概|大约|就|只有|有|用的是|设的是|应该是"
+        r"|设成|设为|用|我用的?是?)\s?",
         "",
         text,
     )
@@ -87,8 +88,10 @@ def _plausible(term: Term, value: float) -> bool:
     return value >= 0
 
 
-def lone_number(text: str, known: Mapping[str, Value], topic: str | None) -> dict[str, Value]:
-    """ "keep 4096", "what about 1024?": the setting of that value, else the topic, else a length where it looks like one."""
+def lone_number(
+    text: str, known: Mapping[str, Value], topic: str | None, topics: Sequence[str] = ()
+) -> dict[str, Value]:
+    """ "keep 4096", "what about 1024?": the setting of that value, else the topic, else a length if it looks so."""
     numbers = [match for match in _LONE.finditer(text) if match["digits"]]
     if len(numbers) != 1:
         return {}
@@ -96,6 +99,8 @@ def lone_number(text: str, known: Mapping[str, Value], topic: str | None) -> dic
     if not isinstance(value, int):
         return {}
     same = [name for name, held in known.items() if held == value and not isinstance(held, bool) and name in _names()]
+    if topics:
+        return {topics[0]: value} if same == [topics[0]] else {}  # of what was named, the number was not understood
     if len(same) == 1:
         return {same[0]: value}
     if topic is not None:
@@ -141,7 +146,7 @@ def _glossary_patterns() -> list[tuple[str, re.Pattern[str]]]:
 
 
 def glossary_terms(text: str) -> list[str]:
-    """Ids of the glossary entries named in a normal text, the longest names first; a name inside another is left out."""
+    """Ids of the glossary entries named in a normal text, in its order; a name inside another is left out."""
     hits: list[tuple[int, int, str]] = []
     for term, pattern in _glossary_patterns():
         hits += [(*match.span(), term) for match in pattern.finditer(text)]

@@ -76,13 +76,17 @@ def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Val
             found.facts[name] = int(current * factor)
     intent = intents.by_grammar(text, has_facts=bool(found.facts or found.drops))
     if intent in ("constrain", "what_if") and not found.facts and not scale:
-        found.facts.update(topics.lone_number(text, known, topic))
+        found.facts.update(topics.lone_number(text, known, topic, found.topics))
+    if intent is None and not found and (path := paste.path_in(plain)):
+        return Understood("paste", paths=(path,))
     if intent is None:
         intent = "answer" if found else intents.by_likeness(text)
     if intent == "explain" and not topics.glossary_terms(text) and found.facts:
         intent = "what_if"
     if intent is None:
         return Understood("unknown", nearest=tuple(phrase for phrase, _, _ in intents.nearest(text)))
+    if intent == "answer" and grammar.was_tried(text):
+        return Understood("answer", doubtful=list(found.facts))
     takes = intent in _TAKES_FACTS
     return Understood(
         intent,

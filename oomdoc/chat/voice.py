@@ -19,6 +19,11 @@ def saying(language: Language, key: str, tone: Tone = "plain", **places: object)
     return SayBlock((tell(language, key, **places),), tone)
 
 
+def cannot(language: Language, key: str, reason: str) -> SayBlock:
+    """Why no figure can be given."""
+    return saying(language, key, "warn", **({"reason": reason} if reason else {}))
+
+
 def short(name: str, case: Case | None = None) -> str:
     """A setting as the person writes it where that is known, else the last part of its canonical name."""
     fact = case.fact(name) if case is not None else None

@@ -45,11 +45,11 @@ def _line(text: str) -> Line:
     stated = (
         None
         if facts == "*"
-        else dict(
-            (name.strip(), _value(name.strip(), value.strip()))
+        else {
+            name.strip(): _value(name.strip(), value.strip())
             for name, _, value in (pair.partition("=") for pair in facts.split(";"))
             if value
-        )
+        }
     )
     listed = [[item.strip() for item in cell.split(";")] if cell else None for cell in (drops, terms)]
     return Line(intent, said, stated, *listed)
