@@ -50,6 +50,7 @@ class Dialogue:
         """The greeting: what was found and taken, the verdict, the leading cause, the first question."""
         if not self._given and self.found:
             self._state.replace(self._read_found())
+            self._given = True
         turns = self._again()
         if turns:
             count = saying(self.language, "resumed", count=turns)
