@@ -73,6 +73,7 @@ def effective(
     elif command is None:
         _printed_kind(run)
     _presets(run, entry, match)
+    _model_name(run)
     _formulas(run, entry)
     _global_batch(run)
     _method(run)
@@ -176,12 +177,30 @@ def _presets(run: Run, entry: Framework | None, match: FrameworkMatch | None) ->
                 run.add(name, preset.sets[name], _derived(*preset.when))
 
 
+def _model_name(run: Run) -> None:
+    """The name in a hub id or in the last folder of a path; a folder of any other name says nothing."""
+    path = run.value("model.path")
+    if "model.name" in run.best or not isinstance(path, str):
+        return
+    plain = path.strip().rstrip("/")
+    if plain.count("/") == 1 and plain[:1].isalnum():
+        run.add("model.name", plain, _derived("model.path"))
+        return
+    from oomdoc.ingest.model_names import find  # imported here: its patterns cost, and few runs need them
+
+    last = plain.replace("\\", "/").rpartition("/")[2]
+    if find(f"local/{last}"):
+        run.add("model.name", last, _derived("model.path"))
+
+
 def _engine(run: Run) -> None:
     tensor = run.number("parallel.tensor_parallel") or 1
     pipeline = run.number("parallel.pipeline_parallel") or 1
     names = ("parallel.tensor_parallel", "parallel.pipeline_parallel")
     run.add("parallel.kind", "tensor" if tensor > 1 else "pipeline" if pipeline > 1 else "none", _derived(*names))
     run.add("parallel.world_size", tensor * pipeline, _derived(*names))
+    if tensor * pipeline > 1 and "hardware.gpu_count" not in run.best:
+        run.add("hardware.gpu_count", tensor * pipeline, _derived(*names))
 
 
 def _formulas(run: Run, entry: Framework | None) -> None:

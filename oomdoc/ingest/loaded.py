@@ -30,7 +30,8 @@ def read(document: Document) -> list[Fact]:
     text = document.text
     for path, place in _lines(text):
         last = path.rpartition("/")[2]
-        if path.startswith("/") and find(f"local/{last}"):  # a copy on this machine: the name says more than the place
+        # A copy on this machine: the name says more than the place.
+        if "/" not in path or (path.startswith("/") and find(f"local/{last}")):
             return [stated(document, "model.name", last, place)]
         facts = [stated(document, "model.path", path, place)]
         break
@@ -75,12 +76,15 @@ def _cached(text: str) -> Iterator[tuple[str, int]]:
 def _lines(text: str) -> Iterator[tuple[str, int]]:
     for entry in base.section("phrases")["loaded.yaml"]["loaded"]:
         place = text.find(entry["needs"])
-        if place < 0:
-            continue
-        end = text.find("\n", place)
-        match = _pattern(entry["pattern"]).search(text, place, end if end >= 0 else len(text))
-        if match and not _NO_NAME.match(match[1].rstrip("/").rpartition("/")[2]) and "models--" not in match[1]:
-            yield match[1].rstrip("/"), place
+        while place >= 0:
+            begin, end = text.rfind("\n", 0, place) + 1, text.find("\n", place)
+            end = end if end >= 0 else len(text)
+            match = _pattern(entry["pattern"]).search(text, begin, end)
+            written = match[1].strip().rstrip("/") if match else ""
+            known = not entry.get("shaped") or find(written) or find(f"local/{written}")
+            if written and known and "models--" not in written and not _NO_NAME.match(written.rpartition("/")[2]):
+                yield written, begin
+            place = text.find(entry["needs"], end)
 
 
 @cache

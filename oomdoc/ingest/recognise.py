@@ -146,7 +146,7 @@ def _has_words(line: str, wanted: str) -> bool:
     while start >= 0:
         before = line[start - 1] if start else " "
         after = line[start + len(wanted)] if start + len(wanted) < len(line) else " "
-        if before in " /\\" and after == " ":
+        if before in " /\\" and after in " :@":  # a program, or the image of a container with its tag
             return True
         start = line.find(wanted, start + 1)
     return False

@@ -38,7 +38,7 @@ def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fa
     material = Material.of(parsed, text)
     match = recognise(material, values)
     readings = read(parsed, match)
-    facts = [row.fact for row in readings if row.fact]
+    facts = _failed_first([row.fact for row in readings if row.fact], material.commands, stated)
     entry = framework(match.id) if match else None
     added, idle = effective([*stated, *facts], material.commands, entry, match)
     issues = [*problems(parsed, match), *idle]
@@ -46,6 +46,29 @@ def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fa
     if failed := issues_fact([issue for issue in issues if _counts(issue)]):
         told.append(failed)
     return SettingsRead(tuple(told), tuple(issues), match, tuple(readings), tuple(material.commands))
+
+
+def _failed_first(facts: list[Fact], commands: Sequence[Command], stated: Sequence[Fact]) -> list[Fact]:
+    """Of several commands of one program in a text, what the one before the message of the crash says comes first.
+
+    People paste the command that works and then the one that does not.
+    """
+    lines = [
+        (fact.source.file, fact.source.line) for fact in stated if fact.name.startswith("oom.") and fact.source.line
+    ]
+    if len(commands) < 2 or not lines:
+        return facts
+    file, crash = max(lines, key=lambda place: place[1] or 0)
+    near = [one for one in commands if one.file == file and one.line <= (crash or 0)]
+    if not near:
+        return facts
+    other = [one for one in commands if one.file == file and one is not near[-1] and one.words == near[-1].words]
+
+    def elsewhere(fact: Fact) -> bool:
+        span = fact.source.span
+        return span is not None and any(one.span[0] <= span[0] < one.span[1] for one in other)
+
+    return sorted(facts, key=lambda fact: fact.source.file == file and elsewhere(fact))
 
 
 def _counts(issue: Issue) -> bool:

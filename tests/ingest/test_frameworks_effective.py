@@ -172,3 +172,25 @@ def test_the_processes_that_a_log_printed_make_the_parallel_kind_where_no_comman
     ]
     found = {fact.name: fact.value for fact in ingest_settings([], "", stated).facts}
     assert found["parallel.kind"] == kind
+
+
+def test_of_two_commands_the_one_before_the_crash_counts() -> None:
+    text = "swift sft --model a/works-4B --train_type lora\n\nswift sft --model b/fails-4B --train_type lora\n"
+    parsed = shell.parse(text, "x")
+    for line, model in ((4, "b/fails-4B"), (2, "a/works-4B")):
+        crash = Fact(name="oom.gpu_index", value=0, source=Source(how="log", file="x", line=line))
+        facts = ingest_settings([parsed], "", [crash]).facts
+        assert next(fact.value for fact in facts if fact.name == "model.path") == model
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("Qwen/Qwen2.5-7B", "Qwen/Qwen2.5-7B"),
+        ("/data/models/Qwen2.5-7B-Instruct/", "Qwen2.5-7B-Instruct"),
+        ("./Wan2.1-T2V-1.3B", "Wan2.1-T2V-1.3B"),
+        ("output/my-run/checkpoint-500", None),
+    ],
+)
+def test_a_path_names_the_model_where_it_reads_like_one(path: str, name: str | None) -> None:
+    assert values(f"torchrun --nproc_per_node 1 {HF} --model_name_or_path {path}").get("model.name") == name

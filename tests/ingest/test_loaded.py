@@ -46,6 +46,7 @@ def test_remote_code_and_hub_caches_name_the_model(path: str, name: str) -> None
         f'  File "{MODULES}/my_merged_weights/modeling_chatglm.py", line 9, in forward',
         "/hub/models--Qwen--Qwen2.5-0.5B/a and /hub/models--openai--clip-vit-large-patch14/b",
         "/hub/datasets--tatsu-lab--alpaca/snapshots/1",
+        "[INFO] loading data...",
         "loading configuration file /data/output/checkpoint-300/config.json",
     ],
 )
@@ -58,6 +59,8 @@ def test_folders_of_any_name_and_several_models_name_none(text: str) -> None:
     [
         ("[INFO:swift] Loading the model using model_dir: /data/hub/AIDC-AI/Ovis2-4B", "model.name", "Ovis2-4B"),
         ("[INFO|configuration_utils.py:1] loading configuration file /w/q7/config.json", "model.path", "/w/q7"),
+        ("12:00:01 INFO:Loading TheBloke_zephyr-7B-alpha-GPTQ...", "model.name", "TheBloke_zephyr-7B-alpha-GPTQ"),
+        ("[INFO] loading DeepFloyd IF-I-XL...", "model.name", "DeepFloyd IF-I-XL"),
         ("Initializing a V0 LLM engine (v0.7.3) with config: model='a/b-7b', dtype=x", "model.path", "a/b-7b"),
     ],
 )
