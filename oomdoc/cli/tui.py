@@ -63,10 +63,16 @@ def open_room(
     with terminal.keyboard() as pipe:
         spool = terminal.Spool(pipe) if piped and pipe is not None else None
         try:
-            logs = (str(spool.path),) if spool else files
-            doctor = Doctor(language, Path.cwd(), files=logs, configs=configs, resume=resume, python=python)
-            watched = str(spool.path) if spool else watch
-            return DoctorApp(doctor, watched=watched, theme=theme, ascii_only=ascii_only).run() or diagnostics.NAMED
+            doctor = Doctor(
+                language, Path.cwd(), files=files, configs=configs, resume=resume, python=python, logs=spool is None
+            )
+            watched, ended = (str(spool.path), lambda: spool.ended) if spool else (watch, None)
+            app = DoctorApp(doctor, watched=watched, ended=ended, theme=theme, ascii_only=ascii_only)
+            code = app.run()
+            if spool and not spool.ended:
+                diagnostics.say_error(say(language, "tui.run_goes_on"))
+                spool.pass_on()
+            return code or diagnostics.NAMED
         finally:
             if spool:
                 spool.remove()

@@ -68,6 +68,7 @@ class DoctorApp(Room):
         doctor: Doctor,
         *,
         watched: str | None = None,
+        ended: Callable[[], bool] | None = None,
         cards: Callable[[], GpuReading] = read_gpus,
         theme: str | None = None,
         ascii_only: bool = False,
@@ -81,6 +82,8 @@ class DoctorApp(Room):
         self.turns = Turns(self)
         self._place = place or str(doctor.folder)
         self._watched = watched
+        self._ended = ended
+        self._told_crash = False
         self._cards = cards
         self._progress: ProgressView | None = None
         self._share: float | None = None
@@ -187,18 +190,25 @@ class DoctorApp(Room):
         """Follow a log from now on."""
         from oomdoc.tui.follow import Follower, follow
 
-        follower = Follower(path, self.language)
+        ended = self._ended
+        follower = Follower(path, self.language, from_start=ended is not None)
 
         def run() -> None:
             worker = get_current_worker()
-            follow(follower, self.post_message, lambda: worker.is_cancelled)
+            follow(follower, self.post_message, lambda: worker.is_cancelled, ended or (lambda: False))
 
-        self.remark("tui.watching", path=path)
+        self._told_crash = False
+        self.remark("tui.watching" if ended is None else "tui.watching_input", path=path)
         self.run_worker(run, thread=True, exclusive=True, group="follow", exit_on_error=False)
 
     def on_followed(self, event: Followed) -> None:
         """Growth goes to the status line; trouble is said; a crash is examined."""
-        if event.kind == "crash":
+        if event.kind == "end":
+            if not self._told_crash:
+                self.remark("tui.input_ended")
+                self.read_more((event.path,))
+        elif event.kind == "crash":
+            self._told_crash = True
             self.remark("tui.watch_crash", "bad", path=event.path)
             self.bell()
             self.read_more((event.path,))

@@ -25,6 +25,7 @@ class Doctor:
     configs: tuple[str, ...] = ()
     resume: bool = False
     python: str | None = None
+    logs: bool = True  # whether the folder's newest log is taken; not where the log comes through a pipe
     journalled: bool = True
     dialogue: "Dialogue | None" = field(default=None, repr=False)
 
@@ -34,8 +35,10 @@ class Doctor:
         from oomdoc.chat.session import Dialogue
 
         found = look_around(self.folder) if not (self.files or self.configs) else None
-        logs = [*self.files, *(self._shown(path) for path in found.logs)] if found else list(self.files)
-        settings = [self._shown(path) for path in (*found.configs, *found.scripts)] if found else list(self.configs)
+        logs, settings = list(self.files), list(self.configs)
+        if found is not None:
+            logs = [self._shown(path) for path in found.logs] if self.logs else []
+            settings = [self._shown(path) for path in (*found.configs, *found.scripts)]
         case = self.read(logs, settings, progress) if logs or settings else None
         journal = self._journal()
         self.dialogue = Dialogue(case, language=self.language, journal=journal, folder=self.folder)

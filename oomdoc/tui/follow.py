@@ -47,6 +47,11 @@ class Follower:
             news += self._trends()
         return news
 
+    @property
+    def waits(self) -> bool:
+        """Whether a failure was seen that is still to be told."""
+        return self._failed_at is not None
+
     def _read(self) -> bool:
         size = _size(self.path)
         if size < self._offset:  # a new run writes the same file
@@ -78,11 +83,21 @@ class Follower:
         return news
 
 
-def follow(follower: Follower, post: Callable[[Followed], object], stopped: Callable[[], bool]) -> None:
-    """Look until stopped."""
+def follow(
+    follower: Follower,
+    post: Callable[[Followed], object],
+    stopped: Callable[[], bool],
+    ended: Callable[[], bool] = lambda: False,
+) -> None:
+    """Look until stopped, or until `ended` says that nothing more will be written: then the end is news too."""
     while not stopped():
-        for news in follower.step(time.monotonic()):
-            post(news)
+        is_last = ended()
+        news = follower.step(time.monotonic())
+        for one in news:
+            post(one)
+        if is_last and not news and not follower.waits:
+            post(Followed("end", follower.path))
+            return
         time.sleep(_EVERY)
 
 

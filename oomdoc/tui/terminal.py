@@ -77,13 +77,19 @@ class Spool:
         self.path = Path(name)
         self.ended = False
         self._handle, self._pipe = handle, pipe
-        Thread(target=self._copy, name="oomdoc-spool", daemon=True).start()
+        self._thread = Thread(target=self._copy, name="oomdoc-spool", daemon=True)
+        self._thread.start()
 
     def _copy(self) -> None:
         with suppress(OSError):
             while data := os.read(self._pipe, _PIECE):
                 os.write(self._handle, data)
         self.ended = True
+
+    def pass_on(self) -> None:
+        """Write the rest to standard output until the writer ends: a reader that goes away would kill the run."""
+        self._handle = sys.__stdout__.fileno() if sys.__stdout__ else self._handle
+        self._thread.join()
 
     def remove(self) -> None:
         """Delete the copy."""

@@ -21,6 +21,7 @@ from oomdoc.tui.blocks.sentences import NotesView, UntoldView
 from oomdoc.tui.blocks.steps import StepsView
 from oomdoc.tui.blocks.taken import TakenView
 from oomdoc.tui.blocks.verdict import VerdictView
+from oomdoc.tui.blocks.verification import VerificationView
 from oomdoc.tui.blocks.view import BlockView
 from oomdoc.tui.ink import Line, prose
 
@@ -34,6 +35,7 @@ VIEWS: Final[dict[type[Any], type[BlockView]]] = {
     blocks.FactsBlock: FactsView,
     blocks.NotesBlock: NotesView,
     blocks.PredictionBlock: PredictionView,
+    blocks.VerificationBlock: VerificationView,
     blocks_chat.SayBlock: SayView,
     blocks_chat.TakenBlock: TakenView,
     blocks_chat.CompareBlock: CompareView,
