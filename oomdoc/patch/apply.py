@@ -12,7 +12,7 @@ from typing import Any
 from oomdoc.patch.document import digest
 from oomdoc.patch.errors import PatchError
 from oomdoc.patch.plan import EditPlan, FileEdit
-from oomdoc.patch.state import entries, locked, renamed, state_folder, write_json, written_beside
+from oomdoc.patch.state import entries, locked, renamed, state_folder, temporary_of, write_json, written_beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,14 @@ def apply(plan: EditPlan, *, note: str = "", folder: Path | None = None) -> Appl
         try:
             records = [_record(edit, backups, number) for number, edit in enumerate(plan.files)]
             for edit, record in zip(plan.files, records, strict=True):
-                path = _path(edit)
-                temporaries.append(written_beside(path, edit.original.encoded(edit.text), path.stat().st_mode & 0o7777))
-                record["temporary"] = str(temporaries[-1])
+                record["temporary"] = str(temporary_of(_path(edit).absolute(), name))
             entry = {"id": name, "time": datetime.now(UTC).isoformat(timespec="seconds"), "note": note,
                      "state": "begun", "made": [made.native for made in plan.made], "files": records}  # fmt: skip
-            write_json(state / "journal" / f"{name}.json", entry)
+            write_json(state / "journal" / f"{name}.json", entry)  # first: a killed process's files can be swept away
+            for edit in plan.files:
+                path = _path(edit).absolute()
+                data, mode = edit.original.encoded(edit.text), path.stat().st_mode & 0o7777
+                temporaries.append(written_beside(path, data, mode, mark=name))
         except OSError as error:
             _drop(temporaries)
             raise PatchError("no_room", file=plan.files[0].original.name, reason=_reason(error)) from None
@@ -86,14 +88,16 @@ def undo(name: str | None = None, *, folder: Path | None = None) -> Applied:
         restored: list[tuple[Path, bytes]] = []
         for record in entry["files"]:
             path, data = Path(record["path"]), _backup(record)
-            now = digest(path.read_bytes()) if path.is_file() else None
+            now = _now(path)
             if now == record["before"]:
                 continue
             if now is not None and now != record["after"]:
                 raise PatchError("changed_after", file=str(path))
             restored.append((path, data))
         try:
-            temporaries = [written_beside(path, data, _mode(path)) for path, data in restored]
+            mark = f"{entry['id']}-undo"
+            _drop([temporary_of(path, mark) for path, _ in restored])
+            temporaries = [written_beside(path, data, _mode(path), mark=mark) for path, data in restored]
         except OSError as error:
             raise PatchError("no_room", file=str(restored[0][0]), reason=_reason(error)) from None
         for (path, _), temporary in zip(restored, temporaries, strict=True):
@@ -150,10 +154,21 @@ def _replace(edits: Sequence[FileEdit], temporaries: Sequence[Path]) -> None:
 
 
 def _sweep(state: Path) -> None:
-    """Remove the temporary files of a process that was killed."""
+    """Settle what a killed process left: its temporary files go, and the journal says whether its change was made."""
     for entry in entries(state):
-        if entry.get("state") == "begun":
-            _drop([Path(record["temporary"]) for record in entry["files"] if "temporary" in record])
+        if entry.get("state") != "begun":
+            continue
+        _drop([Path(record["temporary"]) for record in entry["files"]])
+        made = any(_now(Path(record["path"])) == record["after"] for record in entry["files"])
+        write_json(state / "journal" / f"{entry['id']}.json", {**entry, "state": "done" if made else "failed"})
+
+
+def _now(path: Path) -> str | None:
+    """The fingerprint of a file as it is; None where it is gone."""
+    try:
+        return digest(path.read_bytes())
+    except OSError:
+        return None
 
 
 def _drop(temporaries: Sequence[Path]) -> None:
@@ -179,7 +194,7 @@ def _entry(state: Path, name: str | None) -> dict[str, Any]:
         return entry
     last: dict[str, Any]
     for last in reversed(known):
-        if last["state"] != "undone":
+        if last["state"] == "done":
             return last
     raise PatchError("no_journal")
 

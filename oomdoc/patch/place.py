@@ -17,7 +17,7 @@ from oomdoc.ingest.version_range import contains
 from oomdoc.patch.draft import Draft, Splice
 from oomdoc.patch.insert import Container, containers, inserted, prefixed
 from oomdoc.patch.render import Unwritable, rendered, told
-from oomdoc.patch.spell import fewer_devices, means, silent_value, spelled, switches
+from oomdoc.patch.spell import command_only, fewer_devices, means, silent_value, spelled, switches
 
 _VARIABLE = re.compile(r"\$?\{?(\w+)\}?\Z")
 _TOGETHER = {"model.load_dtype", "train.precision", "env.visible_devices", "parallel.kind"}  # follow from one option
@@ -107,7 +107,7 @@ def _edits(place: Place, one: Stated, fact: str, value: Value, changes: Mapping[
     parameter = one.parameter
     _, parameters = place.vocabulary.meanings(setting)
     for written in _spellings(place, setting, parameter, value):
-        covered = _covers(parameters, setting, written, fact, changes)
+        covered = _covers(parameters, setting, written, fact, value, changes)
         if covered is None:
             continue
         base = Candidate(
@@ -136,20 +136,25 @@ def _spellings(place: Place, setting: Setting, parameter: Parameter, value: Valu
 
 
 def _covers(
-    parameters: Sequence[Parameter], setting: Setting, written: Value, fact: str, changes: Mapping[str, Value]
+    parameters: Sequence[Parameter],
+    setting: Setting,
+    written: Value,
+    fact: str,
+    wanted: Value,
+    changes: Mapping[str, Value],
 ) -> tuple[str, ...] | None:
     """The other wanted facts that this value sets as well; None where it would set one to what nobody wants."""
     covered = []
     for parameter in parameters:
-        if parameter.fact is None or parameter.fact == fact:
+        if parameter.fact is None or parameter.fact == fact or parameter.inactive:
             continue
         now, then = convert(parameter, setting.value), convert(parameter, written)
         if parameter.fact in changes:
             if then is SILENT or then != changes[parameter.fact]:
                 return None
             covered.append(parameter.fact)
-        elif then is not SILENT and now is not SILENT and then != now and parameter.fact not in _TOGETHER:
-            return None
+        elif then is not SILENT and now is not SILENT and then not in (now, wanted) and parameter.fact not in _TOGETHER:
+            return None  # what merely repeats the wanted value under another name is meant too
     return tuple(covered)
 
 
@@ -339,6 +344,8 @@ def _homes(place: Place, layer: Framework, name: str, fact: str) -> Iterator[tup
                 continue
             if container.kind == "flag" and not _own(draft, container, place):
                 continue
+            if container.kind == "python-call" and command_only(last) and not path.endswith("from_pretrained"):
+                continue  # a class of arguments refuses a keyword that is not its own
             known = [(s, _facts(place, s, layer)) for s in container.settings]
             known = [(setting, facts) for setting, facts in known if facts]
             if not known:

@@ -33,6 +33,11 @@ def known_values(framework: str | None, option: str) -> tuple[Scalar, ...]:
     return ()
 
 
+def command_only(option: str) -> bool:
+    """Whether an option belongs to a command's own arguments and to no class that a training script calls."""
+    return normal(option) in _tables()["any"]["command_only"]
+
+
 def switches(framework: str | None) -> str:
     """How a yes or no is given on the command line: `value`, `bare` or `by-hand`."""
     for name in _family(framework):

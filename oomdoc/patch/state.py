@@ -2,7 +2,7 @@
 
 import json
 import os
-import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,20 +43,26 @@ def _lock(handle: int) -> None:
     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def written_beside(path: Path, data: bytes, mode: int | None = None) -> Path:
+def temporary_of(path: Path, mark: str) -> Path:
+    """The name under which the new content of a file is prepared beside it."""
+    return path.with_name(f".{path.name}.{mark}.oomdoc")
+
+
+def written_beside(path: Path, data: bytes, mode: int | None = None, *, mark: str | None = None) -> Path:
     """A complete temporary file in the folder of `path`, on the disk; the caller renames or removes it."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".oomdoc")
+    temporary = temporary_of(path, mark or f"{os.getpid()}-{time.monotonic_ns()}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
         if mode is not None:
-            Path(name).chmod(mode)
+            temporary.chmod(mode)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    return Path(name)
+    return temporary
 
 
 def renamed(temporary: Path, path: Path) -> None:

@@ -146,8 +146,7 @@ def test_a_process_killed_at_any_moment_leaves_old_or_new(script, tmp_path):
         process.stdout.close()
         assert script.read_text() in {OLD, NEW}
         before = script.read_text()
-        (plan,) = [plan_for(script, 16)]
-        apply(plan, folder=state)
+        apply(plan_for(script, 16), folder=state)
         undo(folder=state)
         assert script.read_text() == before
         assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".oomdoc")] == []

@@ -159,3 +159,40 @@ def test_what_is_so_already_changes_nothing():
     plan = planned({"lora.rank": 8}, train_sh=SWIFT)
     assert not plan.files
     assert not plan.by_hand
+
+
+def test_toml_keys_stand_in_their_table():
+    text = "[training]\ntrain_batch_size = 4 # x\nmax_train_epochs = 3\n\n"
+    text += '[network]\nnetwork_dim = 32\nnetwork_module = "networks.lora"\n'
+    new = patched({"train.per_device_batch_size": 1, "lora.rank": 8}, c_toml=text)
+    assert new == text.replace("= 4 # x", "= 1 # x").replace("= 32", "= 8")
+
+
+def test_hydra_overrides_take_one_more():
+    script = "python3 -m verl.trainer.main_ppo \\\n  data.train_batch_size=1024 "
+    script += "\\\n  actor_rollout_ref.rollout.gpu_memory_utilization=0.6\n"
+    new = patched({"inference.gpu_memory_utilization": 0.4, "train.gradient_checkpointing": True}, run_sh=script)
+    assert "gpu_memory_utilization=0.4 \\\n  actor_rollout_ref.model.enable_gradient_checkpointing=true\n" in new
+
+
+def test_a_call_is_not_given_keywords_of_the_command_line():
+    text = (
+        'args = SFTConfig(output_dir="x", per_device_train_batch_size=2)\nt = SFTTrainer("a/b", args=args)\nt.train()\n'
+    )
+    plan = planned({"quant.bits": 4}, t_py=text)
+    assert not plan.files
+    assert plan.by_hand[0].native == "load_in_4bit: true"
+
+
+def test_dashes_are_kept_where_all_flags_have_them():
+    line = "vllm serve a/b --max-model-len 32768 --gpu-memory-utilization 0.9\n"
+    new = patched({"inference.max_model_len": 8192, "inference.kv_cache_dtype": "fp8"}, r_sh=line)
+    assert new == "vllm serve a/b --max-model-len 8192 --gpu-memory-utilization 0.9 --kv-cache-dtype fp8\n"
+
+
+def test_a_preset_that_is_a_file_is_never_written_as_a_number():
+    script = "torchrun --nproc_per_node 2 finetune.py --hd_num 16 --fix_vit True "
+    script += "--given_num True --deepspeed my_zero2.json\n"
+    plan = planned({"parallel.zero_stage": 3}, run_sh=script)
+    assert not plan.files
+    assert plan.by_hand[0].native == '"zero_optimization": {"stage": 3}'
