@@ -3,7 +3,10 @@
 import unicodedata
 from collections.abc import Iterator, Sequence
 
+from oomdoc.facts.lazy import lazy
+
 _WIDE = frozenset("WF")
+_UNIT = lazy(r"(?<=\d) (?:[KMGT]iB|ms|tokens?)\b")  # a figure and its unit stay together
 _NO_BREAK_BEFORE = frozenset("，。；：！？、）】》”’,.;:!?)]}%")
 
 
@@ -73,7 +76,7 @@ def _pieces(text: str) -> Iterator[str]:
     for place, char in enumerate(text):
         piece += char
         following = text[place + 1] if place + 1 < len(text) else ""
-        if following in _NO_BREAK_BEFORE:
+        if following in _NO_BREAK_BEFORE or (char == " " and _UNIT.match(text, place)):
             continue
         wide_edge = width(char) == 2 or width(following) == 2
         if (char == " " and following != " ") or (wide_edge and following and char not in "（【《“‘"):
