@@ -219,7 +219,7 @@ def facts_of(found: Sequence[Sighting]) -> list[Fact]:
     for name, value in chosen.event.figures.items():
         if term(f"oom.{name}"):
             out.append(_fact(chosen, f"oom.{name}", value, chosen.tolerance.get(name)))
-    place = chosen.judgement
+    place = _place(chosen, found)
     for name, said in (
         ("oom.rank", chosen.event.rank),
         ("run.phase", place.phase),
@@ -237,6 +237,15 @@ def facts_of(found: Sequence[Sighting]) -> list[Fact]:
     if ranks:
         out.append(_fact(chosen, "oom.rank_count", len(ranks)))
     return out
+
+
+def _place(chosen: Sighting, found: Sequence[Sighting]) -> Judgement:
+    """Where in the run it failed: by the chosen copy, or by one that stands under a traceback where it does not."""
+    if chosen.event.frames or chosen.event.kind != "oom":
+        return chosen.judgement
+    framed = [one for one in found if one.event.frames and one.event.kind == "oom" and one.judgement.phase]
+    same = [one for one in framed if one.event.memory == chosen.event.memory and one.event.rank == chosen.event.rank]
+    return same[0].judgement if same else chosen.judgement
 
 
 def _fact(one: Sighting, name: str, value: Value, tolerance: int | None = None) -> Fact:
