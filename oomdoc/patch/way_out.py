@@ -58,18 +58,19 @@ def way_out(
     advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=chosen)
     solution = advice.solution
     offers: list[Offer] = []
+    repairs = _edits({}, documents, log, diagnosis.case)
+    if repairs.files or repairs.commands:  # what was meant comes before what else could be done
+        offers.append(Offer(1, {}, repairs))
     if solution is not None and (solution.plans or chosen):
-        for number, plan in enumerate(solution.plans, 1):
+        for number, plan in enumerate(solution.plans, len(offers) + 1):
             offers.append(Offer(number, plan.changes, _edits(plan.changes, documents, log, diagnosis.case), plan))
     elif solution is None:
         steps = [step for step in advice.steps if step.changes][:_MOST]
-        for number, step in enumerate(steps, 1):
+        for number, step in enumerate(steps, len(offers) + 1):
             changes = {**(chosen or {}), **step.changes}
             offers.append(Offer(number, changes, _edits(changes, documents, log, diagnosis.case), None, (step,)))
     if not offers and chosen:
         offers.append(Offer(1, chosen, _edits(chosen, documents, log, diagnosis.case)))
-    if not offers and (repairs := _edits({}, documents, log, diagnosis.case)).files:
-        offers.append(Offer(1, {}, repairs))
     single = next((o.number for o in offers if o.plan and len(o.plan.options) == 1), None)
     return WayOut(advice, tuple(offers), single)
 

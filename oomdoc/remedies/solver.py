@@ -162,7 +162,7 @@ def _front(
         allowed = [Knob(kept) for knob in turned if (kept := tuple(o for o in knob.options if o.rank <= rank))]
         for haste, sure in ((HASTE, None), (_HURRIED, None), (HASTE, capacity)):
             options = Search(scale, allowed, room, lambda option, haste=haste: option.cost(haste), sure).run()  # type: ignore[misc]
-            if options is not None:
+            if options:
                 plan = _plan(scale, options, before, chosen)
                 found.setdefault(frozenset(plan.changes.items()), plan)
     by_cause = [Knob(kept) for knob in turned if (kept := tuple(o for o in knob.options if o.remedy.id in favoured))]

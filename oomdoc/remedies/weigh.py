@@ -155,7 +155,10 @@ def scale_for(
     scale = Scale(model, known, treating=treating)
     scale.phases = _PHASES.get(str(facts.get("run.phase")), frozenset())
     base = scale.failed()
-    if base is None or not facts.get("oom.tried_to_allocate_bytes"):
+    if base is None:  # a phase that the model has no moment for: what failed may be any
+        scale.phases = frozenset()
+        base = scale.failed()
+    if base is None or not (facts.get("oom.tried_to_allocate_bytes") or facts.get("oom.memory") == "gpu"):
         return scale
     needed = max(proven(facts), capacity + 1)
     if base.device >= needed:

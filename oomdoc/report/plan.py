@@ -1,11 +1,12 @@
 """Plans and their edits as terminal text and as JSON: what changes, in the person's own options, and what it costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from oomdoc.facts.units import show, size
 from oomdoc.messages import Language, say
 from oomdoc.patch.way_out import Offer, WayOut
+from oomdoc.remedies.advise import Step
 from oomdoc.remedies.remedy import PROMISES, Remedy
 from oomdoc.remedies.solver import Plan, Solution
 from oomdoc.report.layout import wrap
@@ -25,16 +26,15 @@ def _lines(way: WayOut, language: Language, columns: int, shown: int, wishes: bo
         yield from _head(way, solution, language, columns, wishes)
     elif way.advice.blind and (way.offers or way.advice.steps):
         yield from wrap(say(language, f"fix.no_numbers_{way.advice.blind}"), columns)
+    hands = [step for step in way.advice.steps if not step.changes]
+    first = bool(way.advice.steps) and not way.advice.steps[0].changes  # the cause's own remedy is none to be written
+    if hands and first:
+        yield from _hands(hands, language, columns)
     for offer in way.offers:
         yield ""
         yield from _offer(offer, way, language, columns)
-    hands = [step for step in way.advice.steps if not step.changes]
-    if hands and (solution is None or not solution.plans):
-        yield ""
-        yield say(language, "fix.by_hand_steps")
-        for step in hands[:4]:
-            told = step.remedy.how.told(language) if step.remedy.how else ""
-            yield from wrap(f"{step.remedy.title.told(language)}: {told}".rstrip(": "), columns, "  - ", "    ")
+    if hands and not first and (solution is None or not solution.plans):
+        yield from _hands(hands, language, columns)
     if not way.offers and not hands and solution is None:
         yield say(language, "fix.nothing_to_do")
     if solution is not None and solution.remarks:
@@ -44,6 +44,17 @@ def _lines(way: WayOut, language: Language, columns: int, shown: int, wishes: bo
         if chosen.number == shown:
             yield ""
             yield from _diff(chosen, language, columns)
+
+
+def _hands(hands: Sequence[Step], language: Language, columns: int) -> Iterator[str]:
+    """What the person does themselves."""
+    yield ""
+    yield say(language, "fix.by_hand_steps")
+    for step in hands[:4]:
+        told = step.remedy.how.told(language) if step.remedy.how else ""
+        colon = "：" if language == "zh" else ": "
+        text = step.remedy.title.told(language) + (f"{colon}{told}" if told else "")
+        yield from wrap(text, columns, "  - ", "    ")
 
 
 def _head(way: WayOut, solution: Solution, language: Language, columns: int, wishes: bool) -> Iterator[str]:

@@ -153,3 +153,34 @@ def test_a_log_that_is_no_failure_gets_no_plan(tmp_path, run):
     log = tmp_path / "train.log"
     log.write_text("step 1 loss 2.1\nstep 2 loss 2.0\ntraining finished\n")
     assert run(fix, log).return_value == 1
+
+
+def test_what_was_lost_is_repaired_first(tmp_path, run):
+    log, configs = example("ms-swift-ovis2", tmp_path)
+    text = configs[0].read_text()
+    configs[0].write_text(text.replace("--attn_impl flash_attn \\\n", "--attn_impl flash_attn\n"))
+    plans = json.loads(run(fix, *arguments_of(log, configs), "--json").output)["plans"]
+    assert plans[0]["sets"] == {}
+    assert "+    --attn_impl flash_attn \\" in plans[0]["diff"]
+    run(fix, *arguments_of(log, configs), "--apply")
+    assert configs[0].read_text() == text
+
+
+def test_a_card_in_use_is_freed_before_anything_is_written(tmp_path, run):
+    log = tmp_path / "train.log"
+    log.write_text(
+        "torch.cuda.OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of "
+        "23.69 GiB of which 12.00 MiB is free. Process 4242 has 22.60 GiB memory in use. Including non-PyTorch memory, "
+        "this process has 1.06 GiB memory in use. Of the allocated memory 620.00 MiB is allocated by PyTorch, and "
+        "12.11 MiB is reserved by PyTorch but unallocated.\n"
+    )
+    shown = run(fix, log)
+    assert "By hand" in shown.output
+    assert "end the other process" in " ".join(shown.output.split())
+
+
+def test_a_dry_run_that_cannot_be_made_proves_nothing(tmp_path, run, capsys):
+    log, configs = example("eval-crash", tmp_path)
+    shown = run(fix, *arguments_of(log, configs), "--verify", "dryrun", "--python", tmp_path / "no-such-python")
+    assert shown.return_value == 0
+    assert "not verified" in shown.output + shown.stderr + capsys.readouterr().err
