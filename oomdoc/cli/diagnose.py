@@ -1,11 +1,16 @@
 """`oomdoc diagnose`: from a log to a verdict, without interaction."""
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from oomdoc.cli import diagnostics
 from oomdoc.messages import Language, preferred, say
+
+if TYPE_CHECKING:
+    from oomdoc.engine.diagnosis import Diagnosis
+    from oomdoc.probe.verify import Verification
 
 _FORMATS = ("text", "json", "markdown", "html", "github")
 
@@ -18,15 +23,21 @@ _FORMATS = ("text", "json", "markdown", "html", "github")
 @click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; else OOMDOC_LANG, else the locale.")
 @click.option("--facts", "with_facts", is_flag=True, help="Also list every fact that was read, and where.")
 @click.option("--width", type=click.IntRange(40, 400), help="Columns of the text report; else the terminal's.")
+@click.option("--verify", type=click.Choice(["dryrun", "probe"]), help="Reproduce it: on the CPU, or on a GPU.")
+@click.option("--python", metavar="PATH", help="The training environment, for --verify.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run of --verify."
+)
 def command(
-    files: tuple[str, ...], configs: tuple[str, ...], kind: str, lang: str | None, with_facts: bool, width: int | None
-) -> int:
+    files: tuple[str, ...], configs: tuple[str, ...], kind: str, lang: str | None, with_facts: bool, width: int | None,
+    verify: str | None, python: str | None, timeout: float,
+) -> int:  # fmt: skip
     """Say whether a run ran out of memory, of which memory, why, and what to do.
 
     FILE is a log, a folder of rank logs, or - for standard input. Exit status: 0 a cause is named, 1 none can be
-    named, 2 usage or unreadable input.
+    named, 2 usage or unreadable input, 3 a probe contradicts the diagnosis or its first plan.
 
-    Example: oomdoc diagnose train.log -c train.sh
+    Example: oomdoc diagnose train.log -c train.sh --verify dryrun
     """
     from oomdoc.api import examine
     from oomdoc.report.out import write
@@ -43,9 +54,32 @@ def command(
         progress.done()
     from oomdoc.report.render import render
 
-    text = render(diagnosis, kind, language, with_facts=with_facts, columns=width)
+    verified = None
+    if verify:
+        diagnosis, verified = _verified(diagnosis, verify, python, timeout)
+    text = render(diagnosis, kind, language, with_facts=with_facts, columns=width, verified=verified)
     write(text, None if kind == "text" else "utf-8")
+    if verified is not None and verified.method == "probe" and verified.contradicted:
+        return diagnostics.CONTRADICTED
     return diagnostics.NAMED if diagnosis.names_cause else diagnostics.NONE_NAMEABLE
+
+
+def _verified(
+    diagnosis: "Diagnosis", verify: str, python: str | None, timeout: float
+) -> tuple["Diagnosis", "Verification"]:
+    """The diagnosis after a dry run or a probe had its say, and what that said."""
+    from oomdoc.cli.dryrun import stage_line
+    from oomdoc.probe.verify import lowered
+    from oomdoc.probe.verify import verify as reproduce
+
+    progress = stage_line()
+    try:
+        found = reproduce(
+            diagnosis, "probe" if verify == "probe" else "dry_run", python=python, timeout=timeout, progress=progress
+        )
+    finally:
+        progress("", 0.0)
+    return lowered(diagnosis, found), found
 
 
 def spoken(asked: str | None, kind: str = "text") -> Language:

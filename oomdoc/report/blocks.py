@@ -97,6 +97,24 @@ class PredictionBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One verdict of a verification: what it is about, how it came out, and the sentences with the figures."""
+
+    subject: str
+    outcome: str
+    said: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationBlock:
+    """What a dry run or probe proved; only a diagnosis that was asked to verify has it."""
+
+    title: str
+    checks: tuple[CheckLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UntoldBlock:
     """What could not be told, and why."""
 
@@ -142,6 +160,7 @@ Block: TypeAlias = (
     | BarBlock
     | CauseBlock
     | PredictionBlock
+    | VerificationBlock
     | StepsBlock
     | UntoldBlock
     | QuestionBlock

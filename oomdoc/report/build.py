@@ -1,12 +1,14 @@
 """A diagnosis as the report contract, from the same blocks that every other format draws."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from oomdoc import __version__
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts.fact import Fact
 from oomdoc.facts.model import Scalar
 from oomdoc.facts.vocabulary import term
+from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language
 from oomdoc.report import blocks
 from oomdoc.report.compose import cause_block, compose
@@ -23,10 +25,19 @@ from oomdoc.report.contract import (
 )
 from oomdoc.report.mask import mask
 
+if TYPE_CHECKING:
+    from oomdoc.probe.verify import Verification
+    from oomdoc.report.contract import VerificationOut
 
-def build_report(diagnosis: Diagnosis, language: Language, drawn: Sequence[blocks.Block] | None = None) -> Report:
+
+def build_report(
+    diagnosis: Diagnosis,
+    language: Language,
+    drawn: Sequence[blocks.Block] | None = None,
+    verified: "Verification | None" = None,
+) -> Report:
     """The report of a diagnosis; `drawn` are its blocks where they were composed already."""
-    drawn = compose(diagnosis, language) if drawn is None else drawn
+    drawn = compose(diagnosis, language, verified) if drawn is None else drawn
     verdict = diagnosis.verdict
     head = next(block for block in drawn if isinstance(block, blocks.VerdictBlock))
     steps = next((block.steps for block in drawn if isinstance(block, blocks.StepsBlock)), ())
@@ -47,7 +58,8 @@ def build_report(diagnosis: Diagnosis, language: Language, drawn: Sequence[block
         events=tuple(_events(diagnosis)),
         facts=tuple(_fact(fact) for fact in diagnosis.case.facts),
         findings=tuple(_findings(diagnosis, language)),
-        memory=_memory(diagnosis, language),
+        memory=_memory(diagnosis, language, verified),
+        verification=_verification(verified, language),
         remedies=tuple(_remedy(step) for step in steps),
         questions=tuple(_questions(diagnosis, language)),
         undecided=tuple(untold),
@@ -55,10 +67,21 @@ def build_report(diagnosis: Diagnosis, language: Language, drawn: Sequence[block
     )
 
 
-def _memory(diagnosis: Diagnosis, language: Language) -> MemoryOut | None:
-    profile = diagnosis.testified.profile
-    if profile is None:
+def _verification(verified: "Verification | None", language: Language) -> "VerificationOut | None":
+    if verified is None:
         return None
+    from oomdoc.report.verification import verification_out
+
+    return verification_out(verified, language)
+
+
+def _memory(diagnosis: Diagnosis, language: Language, verified: "Verification | None") -> MemoryOut | None:
+    profile = (verified.profile if verified else None) or diagnosis.testified.profile
+    return None if profile is None else memory_out(profile, language)
+
+
+def memory_out(profile: MemoryProfile, language: Language) -> MemoryOut:
+    """A profile as the contract shows it."""
     return MemoryOut(
         method=profile.method,
         phase=profile.peak_phase,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.findings import NO_INFORMATION, Finding
@@ -14,6 +15,9 @@ from oomdoc.report import blocks
 from oomdoc.report.sentence import fill
 from oomdoc.report.steps import steps_of
 
+if TYPE_CHECKING:
+    from oomdoc.probe.verify import Verification
+
 _ALSO = 3
 _NEAR = 8  # a cause eight times less probable than the first is not worth a line
 _MISSING = (
@@ -23,9 +27,11 @@ _MISSING = (
 _SETTINGS = ("train.", "parallel.", "inference.", "lora.", "eval.")
 
 
-def compose(diagnosis: Diagnosis, language: Language) -> tuple[blocks.Block, ...]:
+def compose(
+    diagnosis: Diagnosis, language: Language, verified: "Verification | None" = None
+) -> tuple[blocks.Block, ...]:
     """The blocks of a report, most important first."""
-    return tuple(quoted_once(_blocks(diagnosis, language)))
+    return tuple(quoted_once(_blocks(diagnosis, language, verified)))
 
 
 def quoted_once(drawn: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
@@ -50,7 +56,7 @@ def quoted_once(drawn: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
             yield block
 
 
-def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
+def _blocks(diagnosis: Diagnosis, language: Language, verified: "Verification | None") -> Iterator[blocks.Block]:
     case = diagnosis.case
     yield verdict_block(diagnosis, language)
     bar = bar_block(case, language)
@@ -61,6 +67,10 @@ def _blocks(diagnosis: Diagnosis, language: Language) -> Iterator[blocks.Block]:
     prediction = prediction_block(diagnosis, language)
     if prediction:
         yield prediction
+    if verified is not None:
+        from oomdoc.report.verification import verification_block
+
+        yield verification_block(verified, language)
     steps = steps_of(diagnosis, language)
     if steps:
         yield blocks.StepsBlock(steps)

@@ -77,6 +77,22 @@ class MemoryOut(Model):
     assumed: tuple[str, ...] = ()
 
 
+class CheckOut(Model):
+    """One verdict of a verification: the failure reproduced or not, the first plan fitting or not."""
+
+    subject: Literal["failure", "remedy"]
+    outcome: Literal["confirmed", "contradicted", "unclear"]
+    sentences: tuple[str, ...] = ()
+    memory: MemoryOut | None = None
+
+
+class VerificationOut(Model):
+    """What a dry run or a probe proved; only where one was asked for."""
+
+    method: Literal["dry_run", "probe"]
+    checks: tuple[CheckOut, ...] = ()
+
+
 class RemedyOut(Model):
     """One proposed change."""
 
@@ -112,6 +128,7 @@ class Report(Model):
     facts: tuple[FactOut, ...] = ()
     findings: tuple[FindingOut, ...] = ()
     memory: MemoryOut | None = None
+    verification: VerificationOut | None = None
     remedies: tuple[RemedyOut, ...] = ()
     questions: tuple[QuestionOut, ...] = ()
     undecided: tuple[str, ...] = ()

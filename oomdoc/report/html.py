@@ -68,6 +68,13 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
         yield f"<p>{escape(block.sentence)}</p>"
         said = (escape(say(language, "memory.assumed", sentence=sentence)) for sentence in block.assumed)
         yield '<ul class="small">' + "".join(f"<li>{sentence}</li>" for sentence in said) + "</ul>"
+    elif isinstance(block, blocks.VerificationBlock):
+        yield f"<h2>{escape(block.title)}</h2><ul>"
+        colon = "：" if language == "zh" else ": "
+        for check in block.checks:
+            told = "".join(f"<li>{escape(sentence)}</li>" for sentence in check.sentences)
+            yield f"<li>{escape(check.subject)}{colon}<strong>{escape(check.said)}</strong><ul>{told}</ul></li>"
+        yield "</ul>"
     elif isinstance(block, blocks.QuestionBlock):
         yield f"<h2>{escape(say(language, 'report.question'))}</h2><p>{escape(block.ask)} {escape(block.why)}</p>"
     elif isinstance(block, blocks.UntoldBlock | blocks.NotesBlock):

@@ -72,6 +72,13 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
     elif isinstance(block, blocks.PredictionBlock):
         yield escape(block.sentence)
         yield from (f"- {escape(say(language, 'memory.assumed', sentence=sentence))}" for sentence in block.assumed)
+    elif isinstance(block, blocks.VerificationBlock):
+        yield f"### {block.title}"
+        yield ""
+        colon = "：" if language == "zh" else ": "
+        for check in block.checks:
+            yield f"- {escape(check.subject)}{colon}**{escape(check.said)}**"
+            yield from (f"  - {escape(sentence)}" for sentence in check.sentences)
     elif isinstance(block, blocks.QuestionBlock):
         yield f"**{say(language, 'report.question')}** {escape(block.ask)} {escape(block.why)}"
     elif isinstance(block, blocks.UntoldBlock | blocks.NotesBlock):

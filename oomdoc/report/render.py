@@ -3,11 +3,15 @@
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.messages import Language
 from oomdoc.report import blocks
 from oomdoc.report.compose import compose, facts_block
+
+if TYPE_CHECKING:
+    from oomdoc.probe.verify import Verification
 
 _WIDEST = 100
 _NARROWEST = 24
@@ -20,13 +24,14 @@ def render(
     *,
     with_facts: bool = False,
     columns: int | None = None,
+    verified: "Verification | None" = None,
 ) -> str:
     """The diagnosis as text, json, markdown, github or html."""
-    drawn: tuple[blocks.Block, ...] = compose(diagnosis, language)
+    drawn: tuple[blocks.Block, ...] = compose(diagnosis, language, verified)
     if kind == "json":
         from oomdoc.report.build import build_report
 
-        report = build_report(diagnosis, language, drawn)
+        report = build_report(diagnosis, language, drawn, verified)
         return report.model_dump_json(by_alias=True, indent=1) + "\n"
     if with_facts:
         drawn = (*drawn, facts_block(diagnosis.case, language))

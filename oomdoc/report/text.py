@@ -66,6 +66,8 @@ class TextReport:
             yield from wrap(mask(block.sentence), self.columns)
             for sentence in block.assumed:
                 yield from wrap(mask(say(self.language, "memory.assumed", sentence=sentence)), self.columns, "  - ")
+        elif isinstance(block, blocks.VerificationBlock):
+            yield from self._verification(block)
         elif isinstance(block, blocks.QuestionBlock):
             yield self.paint(say(self.language, "report.question"), "head")
             yield from wrap(mask(block.ask), self.columns, "  ? ")
@@ -149,6 +151,16 @@ class TextReport:
             if step.cost:
                 yield from wrap(say(self.language, "remedy.cost", cost=mask(step.cost)), self.columns, "     ")
 
+    def _verification(self, block: blocks.VerificationBlock) -> Iterator[str]:
+        yield from self._heading(block.title)
+        colon = "：" if self.language == "zh" else ": "
+        style = {"confirmed": "good", "contradicted": "bad"}
+        for check in block.checks:
+            for line in wrap(mask(f"{check.subject}{colon}{check.said}"), self.columns, "  "):
+                yield self.paint(line, style.get(check.outcome, "warn"))
+            for sentence in check.sentences:
+                yield from wrap(mask(sentence), self.columns, "    - ")
+
     def _heading(self, text: str) -> Iterator[str]:
         return (self.paint(line, "head") for line in wrap(mask(text), self.columns))
 
@@ -163,7 +175,9 @@ class TextReport:
 
     def _facts(self, block: blocks.FactsBlock) -> Iterator[str]:
         yield self.paint(say(self.language, "report.facts"), "head")
+        wide = max((len(row.name) for row in block.rows), default=0)
         for row in block.rows:
-            where = f" {row.place.file}:{row.place.line}" if row.place and row.place.line else ""
-            row_text = f"  {row.name:36} {' '.join(row.value.split())}  ({row.how}{where})"
-            yield clip(mask(row_text), self.columns)
+            file = (row.place.file or "").rsplit("/", 1)[-1] if row.place else ""
+            where = f" {file}:{row.place.line}" if row.place and row.place.line else ""
+            text = f"  {row.name:{wide}}  {' '.join(row.value.split())}"
+            yield clip(mask(text + self._aside(row.how + where)), self.columns)

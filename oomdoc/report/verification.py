@@ -1,0 +1,57 @@
+"""A verification as a block and as part of the JSON report; loaded only where a diagnosis was verified."""
+
+from collections.abc import Iterator
+
+from oomdoc.messages import Language, keys, say
+from oomdoc.probe.verify import Check, Reason, Verification
+from oomdoc.report.blocks import CheckLine, VerificationBlock
+from oomdoc.report.build import memory_out
+from oomdoc.report.contract import CheckOut, VerificationOut
+from oomdoc.report.mask import mask
+
+_NAMED = ("phase", "stated")  # places that hold the name of a moment
+
+
+def verification_block(found: Verification, language: Language) -> VerificationBlock:
+    """What was proved, in sentences."""
+    checks = tuple(
+        CheckLine(
+            say(language, f"verify.{check.subject}"),
+            check.outcome,
+            say(language, f"verify.{check.outcome}"),
+            tuple(_sentences(check, language)),
+        )
+        for check in found.checks
+    )
+    return VerificationBlock(say(language, f"verify.title_{found.method}"), checks)
+
+
+def verification_out(found: Verification, language: Language) -> VerificationOut:
+    """The same for `oomdoc.report/1`."""
+    return VerificationOut(
+        method=found.method,
+        checks=tuple(
+            CheckOut(
+                subject=check.subject,
+                outcome=check.outcome,
+                sentences=tuple(mask(sentence) for sentence in _sentences(check, language)),
+                memory=None if check.profile is None else memory_out(check.profile, language),
+            )
+            for check in found.checks
+        ),
+    )
+
+
+def _sentences(check: Check, language: Language) -> Iterator[str]:
+    for reason in check.reasons:
+        yield said(reason, language)
+
+
+def said(reason: Reason, language: Language) -> str:
+    """One reason as a sentence."""
+    known = keys(language)
+    places = {
+        name: say(language, f"moment.{value}") if name in _NAMED and f"moment.{value}" in known else value
+        for name, value in reason.places.items()
+    }
+    return say(language, f"verify.{reason.key}", **places)
