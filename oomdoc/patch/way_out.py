@@ -71,7 +71,8 @@ def way_out(
             offers.append(Offer(number, changes, _edits(changes, documents, log, diagnosis.case), None, (step,)))
     if not offers and chosen:
         offers.append(Offer(1, chosen, _edits(chosen, documents, log, diagnosis.case)))
-    single = next((o.number for o in offers if o.plan and len(o.plan.options) == 1), None)
+    least = solution.single if solution else None
+    single = next((o.number for o in offers if least and o.plan and o.plan.changes == least.changes), None)
     return WayOut(advice, tuple(offers), single)
 
 

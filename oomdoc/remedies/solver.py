@@ -104,7 +104,7 @@ def solve(
         capacity=capacity,
         room=room,
         raised=bool(scale.lift or scale.extra or scale.broken or scale.proved),
-        single=_single(scale, turned, room, before, chosen),
+        single=_single(scale, turned, room, capacity, before, chosen),
         leanest=leanest,
         cards=cards_that_fit(before.device),
         lean_cards=() if found or leanest is None else cards_that_fit(leanest.weight.device),
@@ -206,7 +206,9 @@ def _plan(scale: Scale, options: tuple[Option, ...], before: Weight, chosen: Map
     )
 
 
-def _single(scale: Scale, turned: list[Knob], room: int, before: Weight, chosen: Mapping[str, Value]) -> Plan | None:
+def _single(
+    scale: Scale, turned: list[Knob], room: int, capacity: int, before: Weight, chosen: Mapping[str, Value]
+) -> Plan | None:
     """The cheapest single option that is enough."""
     fitting = [
         option
@@ -216,8 +218,8 @@ def _single(scale: Scale, turned: list[Knob], room: int, before: Weight, chosen:
     ]
     if not fitting:
         return None
-    best = min(fitting, key=lambda option: (option.cost(HASTE) + 0.35 * option.rank, option.remedy.id))
-    return _plan(scale, (best,), before, chosen)
+    single = [_plan(scale, (option,), before, chosen) for option in fitting]
+    return min(single, key=lambda plan: (_order(plan, capacity), plan.options[0].remedy.id))
 
 
 def _leanest(scale: Scale, turned: list[Knob], before: Weight, chosen: Mapping[str, Value]) -> Plan | None:
