@@ -1,5 +1,7 @@
 """The app: puts the widgets together and carries what workers post to them. It knows no block, no rule and no file."""
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.driver import Driver
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
@@ -74,7 +77,7 @@ class DoctorApp(Room):
         ascii_only: bool = False,
         place: str = "",
     ) -> None:
-        super().__init__()
+        super().__init__(driver_class=_driver())
         self.doctor = doctor
         self.language: Language = doctor.language
         self.ascii_only = ascii_only
@@ -301,3 +304,12 @@ class DoctorApp(Room):
         from oomdoc.tui.effects import carry_out
 
         carry_out(self, effect)
+
+
+def _driver() -> type[Driver] | None:
+    """Our way of reading a terminal, where there is one; None leaves the choice to Textual."""
+    if sys.platform == "win32" or os.environ.get("TEXTUAL_DRIVER"):
+        return None
+    from oomdoc.tui.driver import PasteDriver
+
+    return PasteDriver
