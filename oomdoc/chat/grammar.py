@@ -5,6 +5,7 @@ The phrases are data (`knowledge/chat/settings.yaml`); precision before recall: 
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
@@ -82,30 +83,29 @@ def _links() -> str:
 
 
 @cache
-def _name_first(place: int) -> re.Pattern[str] | None:
+def _names(place: int, *, value_first: bool) -> re.Pattern[str] | None:
+    """The names of one setting: in front of a value, or behind it."""
     entry = _knowledge()["numbers"][place]
+    if value_first:
+        if entry.get("order") not in ("value", "both"):
+            return None
+        return re.compile(
+            rf"\s?-?(?:的\s?|个\s?|of\s)?(?:{'|'.join(entry.get('values_after') or entry['names'])})(?![a-z_])"
+        )
     if not entry["names"]:
         return None
-    names = "|".join(entry["names"])
-    link = r"\s?(?:[=:：是为]|is|are)\s?" if entry.get("order") == "value" else _links()
-    number, after = (SHARE, SHARE_AFTER) if entry["of"] == "share" else (NUMBER, AFTER)
-    tail = entry.get("requires_after", "")
-    # "4k tokens": the number's own right border is checked before the words that must follow it.
-    return re.compile(
-        rf"(?<![a-z0-9_])(?:{names})(?![a-z_]){entry.get('after', '')}{link}{number}{'' if tail else after}{tail}"
-    )
+    return re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(entry['names'])})(?![a-z_]){entry.get('after', '')}")
 
 
 @cache
-def _value_first(place: int) -> re.Pattern[str] | None:
-    entry = _knowledge()["numbers"][place]
-    if entry.get("order") not in ("value", "both"):
-        return None
-    names = "|".join(entry.get("values_after") or entry["names"])
-    ordinal = r"(?:第\s?)?" if entry.get("order_marks") else r"(?<!第)(?<!第 )"
-    return re.compile(
-        rf"(?<![a-z0-9_.*×])(?!(?<=\d,)\d{{3}}(?!\d)){ordinal}{NUMBER}\s?-?(?:的\s?|个\s?|of\s)?(?:{names})(?![a-z_])"
-    )
+def _value_behind(kind: str, *, plain: bool, bordered: bool) -> re.Pattern[str]:
+    """What stands between a name and its value, and the value; `plain`: only an equals sign or "is" between."""
+    link = r"\s?(?:[=:：是为]|is|are)\s?" if plain else _links()
+    number, after = (SHARE, SHARE_AFTER) if kind == "share" else (NUMBER, AFTER)
+    return re.compile(link + number + (after if bordered else ""))
+
+
+_VALUE: Final = re.compile(rf"(?<![a-z0-9_.*×])(?!(?<=\d,)\d{{3}}(?!\d)){NUMBER}")
 
 
 class _Reader:
@@ -123,6 +123,7 @@ class _Reader:
         self._cards()
         self._models()
         self._numbers()
+        self._natives()
         self._words()
         self._sizes()
         self._bare_cards()
@@ -196,46 +197,79 @@ class _Reader:
     def _numbers(self) -> None:
         entries = _knowledge()["numbers"]
         for place, entry in enumerate(entries):
-            if pattern := _name_first(place):
-                self._numbers_by(pattern, entry)
+            for start, number in self._after_names(place, entry):
+                self._number(entry, start, number, number.end())
         for place, entry in enumerate(entries):
-            if (pattern := _value_first(place)) and entry["fact"] not in self.values:
-                self._numbers_by(pattern, entry, value_first=True)
+            if entry["fact"] not in self.values:
+                for start, number, end in self._before_names(place, entry):
+                    self._number(entry, start, number, end)
 
-    def _numbers_by(self, pattern: re.Pattern[str], entry: dict[str, Any], *, value_first: bool = False) -> None:
-        if "unless" in entry and _pattern(entry["unless"]).search(self.text):
-            return
-        for match in pattern.finditer(self.text):
-            start, end = match.span()
-            if not self._free(start, end):
+    def _after_names(self, place: int, entry: dict[str, Any]) -> Iterator[tuple[int, re.Match[str]]]:
+        """(start of the name, number) where a value follows a name."""
+        names = _names(place, value_first=False)
+        tail = entry.get("requires_after")
+        for name in names.finditer(self.text) if names else ():
+            value = _value_behind(entry["of"], plain=entry.get("order") == "value", bordered=tail is None)
+            number = value.match(self.text, name.end())
+            if number and (tail is None or _pattern(tail).match(self.text, number.end())):
+                yield name.start(), number
+
+    def _before_names(self, place: int, entry: dict[str, Any]) -> Iterator[tuple[int, re.Match[str], int]]:
+        """(start, number, end) where a value stands before its name and belongs to it alone."""
+        names = _names(place, value_first=True)
+        for number in _VALUE.finditer(self.text) if names else ():
+            assert names is not None
+            start = number.start()
+            name = names.match(self.text, number.end())
+            ordinal = re.search(r"第\s?$", self.text[:start])
+            if (
+                name is None
+                or (ordinal and not entry.get("order_marks"))
+                or (_NOT_COUNTED.search(self.text[:start]) and not ordinal)
+            ):
                 continue
-            number_at = match.start("digits") if match["digits"] else match.start("word")
-            if _pattern(_knowledge()["bounds"]).search(self.text[:number_at]):
+            if re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
                 continue
-            if value_first and _NOT_COUNTED.search(self.text[:start]):
+            if re.search(r"(?:between|介于|在)\s?\d+\s?(?:and|到|和|至|-)\s?$", self.text[:start]):
                 continue
-            if value_first and re.search(r"(?:between|介于|在)\s?\d+\s?(?:and|到|和|至|-)\s?$", self.text[:number_at]):
-                continue
-            if match["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[end:]):
+            if number["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[name.end() :]):
                 continue  # "单卡 80G": of one card, not how many there are
-            if value_first and re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
-                continue
-            if match["word"] and not (entry.get("words") or entry["of"] == "count"):
-                continue
-            value = value_of(_restated(self.text, match) or match, entry["of"])
-            low, high = entry["range"]
-            if value is None or not low <= value <= high or self._is_denied(start, end, number_at):
-                continue
+            yield start, number, name.end()
+
+    def _number(self, entry: dict[str, Any], start: int, number: re.Match[str], end: int) -> None:
+        """Take one value for one setting, where it is free, plausible and not denied."""
+        if not self._free(start, end) or ("unless" in entry and _pattern(entry["unless"]).search(self.text)):
+            return
+        number_at = number.start("digits") if number["digits"] else number.start("word")
+        if _pattern(_knowledge()["bounds"]).search(self.text[:number_at]):
+            return
+        if number["word"] and not (entry.get("words") or entry["of"] == "count"):
+            return
+        value = value_of(_restated(self.text, number) or number, entry["of"])
+        low, high = entry["range"]
+        if value is not None and low <= value <= high and not self._is_denied(start, number_at):
             self._take(entry["fact"], value, start, end)
 
-    def _is_denied(self, start: int, end: int, number_at: int) -> bool:
+    def _is_denied(self, start: int, number_at: int) -> bool:
         """ "batch isn't 8", "不是 batch 8"; wishes ("不要超过 2048") are no denial of the number."""
-        del end
         before = self.text[max(start - 12, 0) : start]
         between = self.text[start:number_at]
         return bool(re.search(r"(?:not|isn't|不是|并非)\s?$", before)) or bool(
             re.search(r"(?:not|n't|不是|并非)\s?$", between)
         )
+
+    def _natives(self) -> None:
+        """Options of a framework by their own names, where the list above does not know them."""
+        if not re.search(r"[a-z]_[a-z]|--[a-z]|freezev", self.text):
+            return
+        from oomdoc.chat import natives  # imported here: 15 ms, and few utterances name an option
+
+        written = "".join(
+            new if old != " " or new == " " else " " for old, new in zip(self.text, self.written, strict=True)
+        )
+        for fact, value, start, end in natives.settings(written):
+            if self._free(start, end):
+                self._take(fact, value, start, end)
 
     def _words(self) -> None:
         before_pattern, after_pattern = (_pattern(_knowledge()[key]) for key in ("denied_before", "denied_after"))

@@ -9,7 +9,7 @@ from oomdoc.chat.grammar import mentions, normal, number_words
 from oomdoc.chat.numbers import NUMBER, value_of
 from oomdoc.facts import base
 from oomdoc.facts.model import Value
-from oomdoc.facts.vocabulary import Term
+from oomdoc.facts.vocabulary import Term, term
 
 _MEANING: Final = re.compile(r"\b(?:what|how|which|why|mean)\b|什么|啥|怎么|哪")
 _LENGTH: Final = "train.max_length"
@@ -137,25 +137,25 @@ def glossary() -> dict[str, dict[str, Any]]:
 @cache
 def _glossary_patterns() -> list[tuple[str, re.Pattern[str]]]:
     found = []
-    for term, entry in glossary().items():
+    for entry_id, entry in glossary().items():
         for name in entry["names"]:
             pattern = "[ _-]?".join(re.escape(part) for part in re.split(r"[ _-]", name.lower()))
             border = (r"(?<![a-z0-9])", r"(?![a-z0-9])") if name.isascii() else ("", "")
-            found.append((term, re.compile(border[0] + pattern + border[1])))
+            found.append((entry_id, re.compile(border[0] + pattern + border[1])))
     return found
 
 
 def glossary_terms(text: str) -> list[str]:
     """Ids of the glossary entries named in a normal text, in its order; a name inside another is left out."""
     hits: list[tuple[int, int, str]] = []
-    for term, pattern in _glossary_patterns():
-        hits += [(*match.span(), term) for match in pattern.finditer(text)]
+    for entry_id, pattern in _glossary_patterns():
+        hits += [(*match.span(), entry_id) for match in pattern.finditer(text)]
     hits.sort(key=lambda hit: (hit[0] - hit[1], hit[0]))
     kept: list[tuple[int, int, str]] = []
-    for start, end, term in hits:
+    for start, end, entry_id in hits:
         if all(end <= taken or start >= done for taken, done, _ in kept):
-            kept.append((start, end, term))
-    return list(dict.fromkeys(term for _, _, term in sorted(kept)))
+            kept.append((start, end, entry_id))
+    return list(dict.fromkeys(entry_id for _, _, entry_id in sorted(kept)))
 
 
 @cache
@@ -178,10 +178,30 @@ def causes_in(text: str) -> list[str]:
     return list(dict.fromkeys(cause for _, _, cause in kept))
 
 
+def _options(text: str) -> list[str]:
+    """The canonical names of framework options that are named."""
+    from oomdoc.chat.natives import facts_of, names_in  # imported here: 15 ms
+
+    return list(dict.fromkeys(fact for name, _, _ in names_in(text) for fact in facts_of(name)[:1]))
+
+
+def reports(written: str) -> dict[str, Value]:
+    """What the person observed: "memory grows every step", "单卡正常，多卡就爆"; by the phrases of the report reader."""
+    from oomdoc.ingest import prose  # imported here: 10 ms, and only a statement needs it
+    from oomdoc.ingest.text import clean
+
+    told = prose.read(clean(written, ""))
+    return {
+        fact.name: fact.value
+        for fact in told
+        if fact.name.startswith("report.") and (known := term(fact.name)) and known.en.startswith("the person says")
+    }
+
+
 def terms_of(intent: str, text: str, topics: list[str]) -> list[str]:
     """What an utterance of an intent asks about."""
     if intent == "explain":
-        return glossary_terms(text) or causes_in(text) or topics
+        return glossary_terms(text) or _options(text) or causes_in(text) or topics
     if intent in ("why", "why_not"):
         return causes_in(text)
     if intent in ("capacity", "constrain", "history"):

@@ -79,6 +79,8 @@ def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Val
         found.facts.update(topics.lone_number(text, known, topic, found.topics))
     if intent is None and not found and (path := paste.path_in(plain)):
         return Understood("paste", paths=(path,))
+    if intent is None and not found and (observed := topics.reports(plain)):
+        return Understood("answer", facts=observed)
     if intent is None:
         intent = "answer" if found else intents.by_likeness(text)
     if intent == "explain" and not topics.glossary_terms(text) and found.facts:

@@ -14,7 +14,6 @@ from oomdoc.report.blocks_chat_text import ChatText
 
 EXAMPLES = root() / "examples"
 FOLDERS = ("eval-crash", "glm-4v-lora", "llamafactory-qwen2.5-vl", "minimind", "ms-swift-ovis2", "xcomposer-4khd")
-SMALL = "7B lora, batch 4, max_length 4096, on a RTX 4090 24G"
 
 
 def kinds(drawn: tuple[chat.Block, ...]) -> list[type]:
@@ -79,7 +78,7 @@ def test_why_not_compares_with_the_leading_cause() -> None:
 
 def test_one_question_at_a_time_and_it_moves_on() -> None:
     """ "Don't know" is accepted, the same question never comes again, and the questions end."""
-    dialogue = Dialogue(folder=EXAMPLES / "xcomposer-4khd")
+    dialogue = Dialogue(folder=EXAMPLES / "llamafactory-qwen2.5-vl")
     dialogue.open()
     asked = []
     while dialogue.question is not None:
@@ -122,6 +121,7 @@ def test_a_correction_replaces_an_earlier_word(told: Dialogue) -> None:
 
 def test_the_largest_that_fits_is_really_the_largest(told: Dialogue) -> None:
     """What the capacity answer names fits; one step more does not surely fit."""
+    told.say("no, the card is an A100 80G, and gradient checkpointing is on")
     reply = told.say("what is the largest batch that fits?")
     (compared,) = of(reply.blocks, chat.CompareBlock)
     row = compared.rows[1]
