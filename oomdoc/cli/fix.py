@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--no-quantization", is_flag=True, help="Keep the weights unquantised.")
 @click.option("--max-gpus", type=click.IntRange(1), help="Use at most so many cards.")
 @click.option("--headroom", default="4%", show_default=True, metavar="GIB|%", help="What a plan leaves free.")
+@click.option("--lengths", metavar="FILE", help="Samples as JSON or JSON Lines: how many would a limit cut?")
 @click.option("--apply", "write", is_flag=True, help="Write the plan into the files; oomdoc undo takes it back.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write copies into this folder.")
 @click.option("--verify", type=click.Choice(["dryrun"]), help="Prove the plan with the real model on the CPU first.")
@@ -109,7 +110,17 @@ def _show(way: "WayOut", options: dict[str, Any], language: Language, *, wishes:
         write(json.dumps(plans_json(way, language), ensure_ascii=False, indent=1) + "\n")
         return
     columns = options["width"] or min(120, shutil.get_terminal_size().columns)
-    write(plans_text(way, language, columns=columns, shown=options["number"], wishes=wishes))
+    lengths = _lengths(options["lengths"])
+    write(plans_text(way, language, columns=columns, shown=options["number"], wishes=wishes, lengths=lengths))
+
+
+def _lengths(path: str | None) -> Any:
+    from oomdoc.remedies.lengths import read_lengths
+
+    try:
+        return read_lengths(path) if path else None
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error).splitlines()[0], param_hint="--lengths") from None
 
 
 def _write(offer: "Offer", way: "WayOut", options: dict[str, Any], language: Language) -> int:

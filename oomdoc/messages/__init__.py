@@ -27,8 +27,8 @@ def read_sentences(path: Path) -> dict[str, str]:
             section = line.strip()[1:-1]
         elif line and not line.startswith("#"):
             key, between, value = line.partition(" = ")
-            if not between:
-                raise ValueError(f"{path.name}: neither a table nor a key with its sentence: {line}")
+            if not between or f"{section}.{key}" in found:
+                raise ValueError(f"{path.name}: neither a table nor a new key with its sentence: {line}")
             found[f"{section}.{key}"] = json.loads(value)
     return found
 

@@ -7,6 +7,7 @@ from oomdoc.facts.units import show, size
 from oomdoc.messages import Language, say
 from oomdoc.patch.way_out import Offer, WayOut
 from oomdoc.remedies.advise import Step
+from oomdoc.remedies.lengths import Lengths
 from oomdoc.remedies.remedy import PROMISES, Remedy
 from oomdoc.remedies.solver import Plan, Solution
 from oomdoc.report.layout import wrap
@@ -15,12 +16,22 @@ from oomdoc.report.mask import mask
 _ADVICE = 6
 
 
-def plans_text(way: WayOut, language: Language, *, columns: int, shown: int = 1, wishes: bool = False) -> str:
+def plans_text(
+    way: WayOut,
+    language: Language,
+    *,
+    columns: int,
+    shown: int = 1,
+    wishes: bool = False,
+    lengths: Lengths | None = None,
+) -> str:
     """Everything `oomdoc fix` prints without --apply; `shown` is the plan whose diff is printed."""
-    return "\n".join(_lines(way, language, columns, shown, wishes)) + "\n"
+    return "\n".join(_lines(way, language, columns, shown, wishes, lengths)) + "\n"
 
 
-def _lines(way: WayOut, language: Language, columns: int, shown: int, wishes: bool) -> Iterator[str]:
+def _lines(
+    way: WayOut, language: Language, columns: int, shown: int, wishes: bool, lengths: Lengths | None
+) -> Iterator[str]:
     solution = way.advice.solution
     if solution is not None:
         yield from _head(way, solution, language, columns, wishes)
@@ -33,6 +44,10 @@ def _lines(way: WayOut, language: Language, columns: int, shown: int, wishes: bo
     for offer in way.offers:
         yield ""
         yield from _offer(offer, way, language, columns)
+        limit = offer.changes.get("train.max_length")
+        if lengths is not None and isinstance(limit, int):
+            share = f"{100 * lengths.share_over(limit):.1f}"
+            yield from wrap(say(language, "fix.cut", share=share, limit=limit), columns, "  ", "    ")
     if hands and not first and (solution is None or not solution.plans):
         yield from _hands(hands, language, columns)
     if not way.offers and not hands and solution is None:

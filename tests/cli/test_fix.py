@@ -184,3 +184,11 @@ def test_a_dry_run_that_cannot_be_made_proves_nothing(tmp_path, run, capsys):
     shown = run(fix, *arguments_of(log, configs), "--verify", "dryrun", "--python", tmp_path / "no-such-python")
     assert shown.return_value == 0
     assert "not verified" in shown.output + shown.stderr + capsys.readouterr().err
+
+
+def test_a_limit_says_how_many_samples_it_cuts(tmp_path, run):
+    log, configs = example("ms-swift-ovis2", tmp_path)
+    data = tmp_path / "data.jsonl"
+    data.write_text("\n".join(json.dumps({"text": "x" * 4 * count}) for count in (100, 200, 300, 100000)) + "\n")
+    shown = run(fix, *arguments_of(log, configs), "--lengths", data)
+    assert "about 25.0 % of your samples" in " ".join(shown.output.split())
