@@ -17,6 +17,7 @@ from oomdoc.ingest.syntax.setting import Parsed
 LARGEST = 16 << 20  # bytes; a larger file is no configuration
 COMPANION = 256 << 10  # bytes; a larger file that a command names is a data set
 _CONFIGS = (".yaml", ".yml", ".json", ".toml")
+_SCRIPTS = (".py", ".sh")  # what a command runs, where it lies beside
 _MIXED = (".md", ".txt", ".log")
 _SHOWN = 4  # troubles of one file that are told
 
@@ -106,7 +107,9 @@ def companions(parsed: Iterable[Parsed], folders: Sequence[Path]) -> list[tuple[
     for document in documents:
         words = [setting.value for setting in document.settings]
         words += [word.value for command in document.commands for word in command.positionals]
-        for word in dict.fromkeys(word for word in words if isinstance(word, str) and word.endswith(_CONFIGS)):
+        named = [word for word in words if isinstance(word, str) and word.endswith(_CONFIGS)]
+        named += [word for command in document.commands for word in command.words if word.endswith(_SCRIPTS)]
+        for word in dict.fromkeys(named):
             for folder in dict.fromkeys(folders):
                 path = folder / word
                 if (text := _beside(path)) is not None and path.resolve() not in known:

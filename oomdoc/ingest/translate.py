@@ -110,7 +110,8 @@ def _in_scope(parameter: Parameter, setting: Setting) -> bool:
     place = f"{setting.scope or ''}.{setting.key}".lower()
     if any(word.lower() in place for word in parameter.not_in):
         return False
-    return not parameter.scope or any(word.lower() in place for word in parameter.scope)
+    file = setting.file.replace("\\", "/").rpartition("/")[2].partition(".")[0].lower()
+    return not parameter.scope or any(word.lower() in place or word.lower() == file for word in parameter.scope)
 
 
 def how(setting: Setting) -> How:
