@@ -73,6 +73,7 @@ def _fix(paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], 
         _show(way, options, language, wishes=bool(keep or chosen))
         diagnostics.say_error(say(language, "fix.no_plan", number=options["number"], count=len(way.offers)))
         return diagnostics.NONE_NAMEABLE
+    _tried(documents, language)
     proven = _verify(way, offer, diagnosis, options, language) if options["verify"] and offer else None
     if proven is False:
         return diagnostics.CONTRADICTED
@@ -112,6 +113,15 @@ def _show(way: "WayOut", options: dict[str, Any], language: Language, *, wishes:
     columns = options["width"] or min(120, shutil.get_terminal_size().columns)
     lengths = _lengths(options["lengths"])
     write(plans_text(way, language, columns=columns, shown=options["number"], wishes=wishes, lengths=lengths))
+
+
+def _tried(documents: Sequence[Any], language: Language) -> None:
+    """Say which applied fix this run failed with all the same."""
+    from oomdoc.patch.apply import in_force
+
+    for entry in in_force(documents)[-1:]:
+        made = ", ".join(entry.get("made", [])) or entry["id"]
+        diagnostics.say_error(say(language, "fix.tried", time=entry["time"][:16].replace("T", " "), made=made))
 
 
 def _lengths(path: str | None) -> Any:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from oomdoc.patch.document import digest
+from oomdoc.patch.document import Original, digest
 from oomdoc.patch.errors import PatchError
 from oomdoc.patch.plan import EditPlan, FileEdit
 from oomdoc.patch.state import entries, locked, renamed, state_folder, temporary_of, write_json, written_beside
@@ -109,6 +109,16 @@ def undo(name: str | None = None, *, folder: Path | None = None) -> Applied:
 def history(folder: Path | None = None) -> list[dict[str, Any]]:
     """The journal, the oldest change first."""
     return entries(folder or state_folder())
+
+
+def in_force(documents: Sequence[Original], folder: Path | None = None) -> list[dict[str, Any]]:
+    """The applied changes that these documents still hold, the oldest first: what was tried before this failure."""
+    digests = {str(doc.path.absolute()): doc.digest for doc in documents if doc.path is not None}
+    return [
+        entry
+        for entry in history(folder)
+        if entry["state"] == "done" and any(digests.get(record["path"]) == record["after"] for record in entry["files"])
+    ]
 
 
 def _path(edit: FileEdit) -> Path:

@@ -192,3 +192,13 @@ def test_a_limit_says_how_many_samples_it_cuts(tmp_path, run):
     data.write_text("\n".join(json.dumps({"text": "x" * 4 * count}) for count in (100, 200, 300, 100000)) + "\n")
     shown = run(fix, *arguments_of(log, configs), "--lengths", data)
     assert "about 25.0 % of your samples" in " ".join(shown.output.split())
+
+
+def test_a_fix_that_was_tried_is_named_and_the_next_plans_follow(tmp_path, run, capsys):
+    log, configs = example("minimind", tmp_path)
+    first = json.loads(run(fix, *arguments_of(log, configs), "--json").output)["plans"][0]["sets"]
+    run(fix, *arguments_of(log, configs), "--apply")
+    again = run(fix, *arguments_of(log, configs), "--json")
+    assert "--batch_size" in again.stderr
+    second = json.loads(again.stdout)["plans"][0]["sets"]
+    assert second != first
