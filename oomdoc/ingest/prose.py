@@ -28,6 +28,10 @@ _CJK = lazy(r"[\u4e00-\u9fff\uac00-\ud7a3]")
 _CLAUSE: Final = lazy(
     r"[，,;；。！？!?\n（(）)]|\.(?=\s|$)|\b(?:but|however|yet)\b|但是?|不过|然而|可是", re.IGNORECASE
 )
+# Who compares one card with several speaks of more than one.
+_SEVERAL_CARDS: Final = lazy(
+    r"多卡|多张卡|multi-?(?:ple)?[- ]?gpu|several gpus|more gpus|第二张|second gpu", re.IGNORECASE
+)
 _EVALUATION: Final = lazy(
     r"\b(?:eval\w*|validat\w+|valid|val|test(?:ing)?|inference)\b|评估|验证|测试|推理", re.IGNORECASE
 )
@@ -187,7 +191,7 @@ def _cards(prose: Prose) -> Iterator[_Claim]:
             yield _Claim("hardware.gpu_total_bytes", holder.memory_bytes, holder.start)
     counts = [(name.how_many, name.start) for name in failing if name.how_many]
     counts += list(_bare_counts(text, works))
-    if counts:
+    if counts and not (max(count for count, _ in counts) == 1 and _SEVERAL_CARDS.search(text)):
         several = [entry for entry in counts if entry[0] > 1] or counts
         value, place = min(several, key=lambda entry: entry[1])
         yield _Claim("hardware.gpu_count", value, place)
