@@ -22,6 +22,7 @@ from oomdoc.tui.actions import action, bindings, slash_of
 from oomdoc.tui.blocks.progress import Progress, ProgressView
 from oomdoc.tui.blocks.question import QuestionView
 from oomdoc.tui.blocks.said import Said, Told
+from oomdoc.tui.blocks.view import BlockView
 from oomdoc.tui.doctor import Doctor
 from oomdoc.tui.figures import show_fact, size
 from oomdoc.tui.news import Answered, Failed, Followed, GpuRead, Progressed
@@ -236,6 +237,11 @@ class DoctorApp(Room):
         """One utterance; shown at once, answered when its turn comes."""
         self.run_worker(self.chat.add([Said.of(shown or text)]))
         self.turns.submit(say(self.language, "tui.thinking"), lambda _: self.doctor.say(text))
+
+    def on_block_view_typed(self, event: BlockView.Typed) -> None:
+        """Typing goes to the prompt, wherever the last click went."""
+        self.prompt.focus()
+        self.prompt.insert_text_at_cursor(event.character)
 
     def on_question_view_chosen(self, event: QuestionView.Chosen) -> None:
         """A choice is an answer."""

@@ -283,6 +283,16 @@ async def test_blocks_are_walked_opened_copied_and_found(room: DoctorApp) -> Non
         assert all(not view.needle for view in room.chat.views)
 
 
+async def test_typing_after_a_click_on_a_block_goes_to_the_prompt(room: DoctorApp) -> None:
+    async with room.run_test(size=(100, 40)) as pilot:
+        await settled(room, pilot)
+        await pilot.click("CauseView")
+        assert room.chat.chosen is not None
+        await pilot.press("w", "h", "y")
+        assert room.prompt.has_focus
+        assert room.prompt.value == "why"
+
+
 async def test_a_fact_is_corrected_from_the_panel(room: DoctorApp, doctor: ScriptedDoctor) -> None:
     doctor.case = CASE
     async with room.run_test(size=(120, 30)) as pilot:

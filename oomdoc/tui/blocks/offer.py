@@ -29,6 +29,7 @@ class OfferView(BlockView):
         """A digit says it."""
         if event.character and event.character in "123456789":
             event.stop()
+            event.prevent_default()
             self.choose(int(event.character))
 
     def choose(self, number: int) -> None:

@@ -46,4 +46,5 @@ class PlansView(BlockView):
         numbers = {str(row.number) for row in self.block.rows}
         if event.character in numbers:
             event.stop()
+            event.prevent_default()
             self.post_message(QuestionView.Chosen(self.say("tui.plan_wanted", number=event.character)))

@@ -58,4 +58,5 @@ class QuestionView(BlockView):
         """A digit chooses."""
         if event.character and event.character in "0123456789":
             event.stop()
+            event.prevent_default()
             self.choose(int(event.character))

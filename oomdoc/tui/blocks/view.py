@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.widget import Widget
 
 from oomdoc.messages import Language, say
@@ -36,6 +38,19 @@ class BlockView(Widget, can_focus=True):
         self.is_open = False
         self.needle = ""
         self._drawn: tuple[tuple[int, bool], list[Line]] | None = None
+
+    class Typed(Message):
+        """A character that is no key of the block: the person goes on typing."""
+
+        def __init__(self, character: str) -> None:
+            super().__init__()
+            self.character = character
+
+    def on_key(self, event: events.Key) -> None:
+        """After a click on a block, typing still goes to the prompt."""
+        if event.is_printable and event.character and event.key not in self._bindings.key_to_bindings:
+            event.stop()
+            self.post_message(self.Typed(event.character))
 
     def say(self, key: str, **places: object) -> str:
         """A sentence of the interface in the block's language."""
