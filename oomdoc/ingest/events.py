@@ -46,6 +46,28 @@ def sightings(document: Document) -> list[Sighting]:
     return sorted(found, key=lambda one: one.event.line)
 
 
+def other_failures(document: Document) -> list[Sighting]:
+    """The first exception of each process, where no message of the base was found: a failure of another kind."""
+    found = []
+    for stream in document.streams:
+        ended = next((one for one in tracebacks.find(stream) if one.exception and one.frames and not one.chained), None)
+        if ended is None:
+            continue
+        said = f"{ended.exception}: {ended.message}" if ended.message else str(ended.exception)
+        event = Event(
+            template="python.exception",
+            kind="lookalike",
+            memory="none",
+            file=document.file,
+            line=ended.end_line,
+            text=harmless(" ".join(said.split()))[:_LONGEST_TEXT],
+            rank=stream.lines[0].rank,
+            frames=ended.frames,
+        )
+        found.append(Sighting(event, {}, {}, Judgement(), last_line=ended.end_line))
+    return found
+
+
 def _of_stream(document: Document, stream: Document) -> list[Sighting]:
     messages = find_messages(stream.text)
     if not messages:

@@ -71,6 +71,8 @@ def case_of(read: Sequence[Read], skipped: Iterable[Input] = (), configs: Sequen
     seen = [one for item in read for one in _ranked(events.sightings(item.document), item.rank)]
     if hearsay.needed(seen):
         seen += [one for item in read for one in hearsay.sightings(item.document)]
+    if not any(one.event.fatal for one in seen):
+        seen += [one for item in read for one in events.other_failures(item.document)]
     found = events.ordered(seen)
     facts = events.facts_of(found)
     memory: list[Series] = []
