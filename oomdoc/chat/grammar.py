@@ -19,6 +19,7 @@ _DENIAL_REACH: Final = 32
 _SIZE: Final = re.compile(
     r"(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
 )
+_BECOMES: Final = re.compile(r"换成|换到|换为|改成|改为|改用|变成|切换?到|->|→|(?<![a-z])to(?![a-z])")
 _SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
 _SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
 _BARE_CARD: Final = re.compile(
@@ -116,6 +117,7 @@ class _Reader:
         self.text = self._without_replaced(text)
         self.taken: list[tuple[int, int]] = []
         self.values: dict[str, list[Value]] = {}
+        self.places: dict[str, list[tuple[int, Value]]] = {}
         self.drops: dict[str, None] = {}
         self.topics: dict[str, None] = {}
 
@@ -128,6 +130,8 @@ class _Reader:
         self._sizes()
         self._bare_cards()
         self._topics()
+        for name in [name for name, values in self.values.items() if len(set(values)) > 1]:
+            self._replaced_by_the_last(name)
         facts = {name: values[0] for name, values in self.values.items() if len(set(values)) == 1}
         doubtful = [name for name, values in self.values.items() if len(set(values)) > 1]
         drops = [name for name in self.drops if name not in facts]
@@ -151,7 +155,14 @@ class _Reader:
 
     def _take(self, name: str, value: Value, start: int, end: int) -> None:
         self.values.setdefault(name, []).append(value)
+        self.places.setdefault(name, []).append((start, value))
         self.taken.append((start, end))
+
+    def _replaced_by_the_last(self, name: str) -> None:
+        """ "把 lora 换成全参", "switch from fp16 to bf16": what it becomes counts."""
+        places = sorted(self.places.get(name, ()), key=lambda place: place[0])
+        if len(places) == len(self.values[name]) and _BECOMES.search(self.text[places[-2][0] : places[-1][0]]):
+            self.values[name] = [places[-1][1]]
 
     def _cards(self) -> None:
         for found in gpu_names.find(self.text):

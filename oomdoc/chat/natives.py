@@ -14,7 +14,7 @@ _OPTION: Final = re.compile(
 )
 _VALUE: Final = re.compile(
     r"[\s:：=\"']*(?:(?:is|was|to|set to|of|改成|改为|设为|设成|降到|调到|换成|是|为|到|用)[\s\"']*){0,2}"
-    r"([A-Za-z0-9][\w.*-]*)(?![\w.])",
+    r"([A-Za-z0-9][\w.*-]*)(?![\w.]|\s?(?:or|或者?|还是|[/~、,，])\s?\d)",
     re.ASCII,
 )
 

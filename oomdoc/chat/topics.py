@@ -29,6 +29,17 @@ def asks_for_meaning(text: str) -> bool:
     return _MEANING.search(text) is not None and len(glossary_terms(text)) > 0
 
 
+def asks(text: str) -> bool:
+    """Whether a text is a question."""
+    return (
+        re.search(
+            r"[?？]\s*$|(?:吗|呢|么|吧)\s*$|什么|啥|怎么|为什么|多(?:少|大|长)|^(?:what|how|which|why|is|are|does|do|can)\b",
+            text,
+        )
+        is not None
+    )
+
+
 def bare(text: str, pending: Term | None) -> dict[str, Value] | None:
     """A value without a name as the answer to the question that waits; None: it is none; {}: nothing was asked."""
     lone = re.sub(
@@ -186,7 +197,7 @@ def _options(text: str) -> list[str]:
 
 
 def reports(written: str) -> dict[str, Value]:
-    """What the person observed: "memory grows every step", "单卡正常，多卡就爆"; by the phrases of the report reader."""
+    """What the person observed ("memory grows every step", "显存一直涨"), by the phrases of the report reader."""
     from oomdoc.ingest import prose  # imported here: 10 ms, and only a statement needs it
     from oomdoc.ingest.text import clean
 
@@ -194,7 +205,7 @@ def reports(written: str) -> dict[str, Value]:
     return {
         fact.name: fact.value
         for fact in told
-        if fact.name.startswith("report.") and (known := term(fact.name)) and known.en.startswith("the person says")
+        if (known := term(fact.name)) and fact.name[:7] == "report." and known.en.startswith("the person says")
     }
 
 

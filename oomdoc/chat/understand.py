@@ -79,8 +79,10 @@ def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Val
         found.facts.update(topics.lone_number(text, known, topic, found.topics))
     if intent is None and not found and (path := paste.path_in(plain)):
         return Understood("paste", paths=(path,))
-    if intent is None and not found and (observed := topics.reports(plain)):
+    if intent is None and not found and not topics.asks(text) and (observed := topics.reports(plain)):
         return Understood("answer", facts=observed)
+    if intent is None and not found and topics.asks(text) and not re.search(r"(?<![a-z0-9-])\d", text):
+        intent = "explain" if topics.glossary_terms(text) else "why_not" if topics.causes_in(text) else None
     if intent is None:
         intent = "answer" if found else intents.by_likeness(text)
     if intent == "explain" and not topics.glossary_terms(text) and found.facts:
