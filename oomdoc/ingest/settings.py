@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import field, replace
+from typing import Final
 
 from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.lazy import dataclass
@@ -38,7 +39,7 @@ def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fa
     material = Material.of(parsed, text)
     match = recognise(material, values)
     readings = read(parsed, match)
-    facts = _failed_first([row.fact for row in readings if row.fact], material.commands, stated)
+    facts = _failed_first(_whole([row.fact for row in readings if row.fact]), material.commands, stated)
     entry = framework(match.id) if match else None
     added, idle = effective([*stated, *facts], material.commands, entry, match)
     issues = [*problems(parsed, match), *idle]
@@ -46,6 +47,27 @@ def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fa
     if failed := issues_fact([issue for issue in issues if _counts(issue)]):
         told.append(failed)
     return SettingsRead(tuple(told), tuple(issues), match, tuple(readings), tuple(material.commands))
+
+
+# Facts that several options of one file make together, the value that holds where each says a part first.
+_WHOLE: Final[dict[str, tuple[Value, ...]]] = {
+    "parallel.offload": ("all", "optimizer", "none"),  # offload_param beside offload_optimizer
+    "train.method": ("dora", "lora"),  # use_dora beside peft_type
+}
+
+
+def _whole(facts: list[Fact]) -> list[Fact]:
+    """The facts with those first in their file that say the whole."""
+    places: dict[tuple[str, str | None, How], list[int]] = {}
+    for place, fact in enumerate(facts):
+        if fact.value in _WHOLE.get(fact.name, ()):
+            places.setdefault((fact.name, fact.source.file, fact.source.how), []).append(place)
+    sorted_facts = list(facts)
+    for (name, _, _), group in places.items():
+        ordered = sorted((facts[place] for place in group), key=lambda fact: _WHOLE[name].index(fact.value))
+        for place, fact in zip(group, ordered, strict=True):
+            sorted_facts[place] = fact
+    return sorted_facts
 
 
 def _failed_first(facts: list[Fact], commands: Sequence[Command], stated: Sequence[Fact]) -> list[Fact]:
