@@ -80,3 +80,15 @@ def test_a_program_s_own_message_decides_over_words() -> None:
 @given(st.text(alphabet="oOmMkKiled 被显存不足爆killGPURAM.\n,", max_size=200))
 def test_any_words_are_read_without_raising(text: str) -> None:
     read_text(text)
+
+
+def test_a_person_who_tried_a_smaller_batch_tells_of_no_retry() -> None:
+    text = (
+        "Reducing batch size to 1 and lowering the batch further did not help\n\n"
+        "RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB (GPU 0; 10.00 GiB total capacity; "
+        "9.00 GiB already allocated; 10.00 MiB free; 9.50 GiB reserved in total by PyTorch)\n\nAny idea?\nThanks"
+    )
+    verdict = judge(read_text(text))
+    assert verdict.outcome == "oom"
+    assert verdict.event is not None
+    assert verdict.event.kind == "oom"
