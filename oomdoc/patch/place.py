@@ -8,7 +8,7 @@ from functools import lru_cache
 from oomdoc.facts.fact import TRUST
 from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
-from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal
+from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
 from oomdoc.ingest.launch import launched
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command, Setting
@@ -106,6 +106,10 @@ def _edits(place: Place, one: Stated, fact: str, value: Value, changes: Mapping[
     setting, draft = one.setting, place.drafts[one.draft]
     parameter = one.parameter
     _, parameters = place.vocabulary.meanings(setting)
+    if value is None and setting.kind == "flag" and setting.key_span is not None:
+        keys = frozenset({setting.key})
+        yield Candidate(one.draft, (_without(draft, setting),), f"(no --{setting.key})", fact, None, keys, setting.line)
+        return
     for written in _spellings(place, setting, parameter, value):
         covered = _covers(parameters, setting, written, fact, value, changes)
         if covered is None:
@@ -193,9 +197,15 @@ def _bare_switch(draft: Draft, setting: Setting, written: Value, base: Candidate
     """`--flag` without a value, taken away."""
     if written is not False or setting.key_span is None or setting.kind != "flag":
         return
+    yield replace(base, splices=(_without(draft, setting),), native=f"(no --{setting.key})")
+
+
+def _without(draft: Draft, setting: Setting) -> Splice:
+    """A flag taken away with its value and the line break before it."""
+    assert setting.key_span is not None
     head = draft.text[: setting.key_span[0]].rstrip("-")
     start = len(re.sub(r"(?:[ \t]|\\\r?\n)+\Z", "", head))
-    yield replace(base, splices=((start, setting.key_span[1], ""),), native=f"(no --{setting.key})")
+    return start, (setting.value_span or setting.key_span)[1], ""
 
 
 def _switched(place: Place, one: Stated, fact: str, value: Value) -> Iterator[Candidate]:
@@ -266,7 +276,17 @@ def _existing(layer: Framework, parameter: Parameter, place: Place) -> list[str]
     at_version = {
         normal(word) for group in layer.known_names if contains(group.versions, number) for word in group.names.split()
     }
-    return sorted(parameter.names, key=lambda name: normal(name) not in at_version)
+    own = _own_names(layer.id)
+    names = [name for name in parameter.names if normal(name) in at_version or normal(name) in own]
+    return sorted(names, key=lambda name: normal(name) not in at_version)
+
+
+@lru_cache(maxsize=64)
+def _own_names(layer: str) -> frozenset[str]:
+    """The options that a framework's own file describes; inherited ones may not exist in its scripts."""
+    listed = raw_files()[layer].get("parameters", [])
+    assert isinstance(listed, list)
+    return frozenset(normal(name) for entry in listed for name in entry.get("names", ()))
 
 
 def _insertions(place: Place, fact: str, value: Value, changes: Mapping[str, Value]) -> Iterator[Candidate]:

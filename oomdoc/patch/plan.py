@@ -110,6 +110,9 @@ def plan_edits(
         if fact not in pending:
             continue
         place = Place(drafts, said.match, vocabulary)
+        if value is None and not stating(place, fact):
+            pending.pop(fact)  # unset already
+            continue
         done = _placed(place, fact, value, pending)
         if done is None:
             if not _holds(said, fact, value):

@@ -74,6 +74,8 @@ def _candidates(parameter: Parameter, option: str, value: Value, framework: str 
             yield {"true": True, "false": False}.get(written, written)
     if parameter.values and set(parameter.values) <= {"true", "false"} and not isinstance(value, bool):
         return  # a switch: it says its one value or nothing
+    if parameter.values and isinstance(value, str) and value not in {*parameter.values.values(), *parameter.values}:
+        return  # words of its own, none of which means this
     if parameter.reads in {"zero-stage", "zero-offload"} and "stage" not in option:
         return  # the name of a file or a preset: only the words the framework is known to take
     if value is None:

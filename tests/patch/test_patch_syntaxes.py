@@ -196,3 +196,14 @@ def test_a_preset_that_is_a_file_is_never_written_as_a_number():
     plan = planned({"parallel.zero_stage": 3}, run_sh=script)
     assert not plan.files
     assert plan.by_hand[0].native == '"zero_optimization": {"stage": 3}'
+
+
+def test_an_option_that_shall_be_unset_is_taken_away():
+    new = patched(
+        {"lora.modules_to_save": None}, train_sh=SWIFT.replace("--lora_rank 8", "--modules_to_save embed_tokens")
+    )
+    assert new == SWIFT.replace("    --lora_rank 8 \\\n", "")
+
+
+def test_what_is_unset_already_is_not_written():
+    assert planned({"lora.modules_to_save": None}, train_py=HF).made == ()
