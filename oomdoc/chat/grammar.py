@@ -27,7 +27,8 @@ _BARE_CARD: Final = re.compile(
 )
 _CARD_TALK: Final = re.compile(r"换|上|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
 _NOT_COUNTED: Final = re.compile(
-    r"(?:每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which|the other|only|gpu|card|卡)\s?$"
+    r"(?:再加|多加|加上?|再来|再多|多买|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
+    r"|the other|only|gpu|card|卡)\s?$"
 )
 
 
@@ -150,6 +151,10 @@ class _Reader:
                 blanked = blanked[: match.start()] + " " * (end - match.start()) + blanked[end:]
         return blanked
 
+    def _as_written(self) -> str:
+        """The text with its capitals, what is replaced blanked as well."""
+        return "".join(" " if low == " " else old for low, old in zip(self.text, self.written, strict=True))
+
     def _free(self, start: int, end: int) -> bool:
         return all(end <= taken or start >= done for taken, done in self.taken)
 
@@ -165,7 +170,7 @@ class _Reader:
             self.values[name] = [places[-1][1]]
 
     def _cards(self) -> None:
-        for found in gpu_names.find(self.text):
+        for found in gpu_names.find(self._as_written()):
             end = found.end
             written = re.sub(r"(?<=\d)s$", "", found.name)
             name = written.upper() if re.fullmatch(r"[a-z]+\d+\w*", written) else written
@@ -275,10 +280,7 @@ class _Reader:
             return
         from oomdoc.chat import natives  # imported here: 15 ms, and few utterances name an option
 
-        written = "".join(
-            new if old != " " or new == " " else " " for old, new in zip(self.text, self.written, strict=True)
-        )
-        for fact, value, start, end in natives.settings(written):
+        for fact, value, start, end in natives.settings(self._as_written()):
             if self._free(start, end):
                 self._take(fact, value, start, end)
 

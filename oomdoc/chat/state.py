@@ -16,6 +16,7 @@ from oomdoc.messages import Language
 
 _ENOUGH = 0.93  # probability of the leading cause from which no question is worth the person's time
 _ASKED = 12
+_WORTH_ASKING = 0.02  # bits below which an answer moves no plan
 _NEEDED = ("model.name", "hardware.gpu_name")  # without these nothing can be predicted
 
 
@@ -101,6 +102,8 @@ class State:
         if lead is not None and lead.probability >= _ENOUGH:
             return None
         for question in questions(diagnosis.judgements, self.values, _ASKED):
+            if question.gain < _WORTH_ASKING:
+                break
             if question.term.name not in self.skipped and question.term.name not in self.values:
                 self.pending = question
                 return question
