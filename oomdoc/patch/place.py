@@ -8,7 +8,7 @@ from functools import lru_cache
 from oomdoc.facts.fact import TRUST
 from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
-from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
+from oomdoc.ingest.frameworks import Framework, Parameter, ancestors, framework, normal, raw_files
 from oomdoc.ingest.launch import launched
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command, Setting
@@ -277,8 +277,18 @@ def _existing(layer: Framework, parameter: Parameter, place: Place) -> list[str]
         normal(word) for group in layer.known_names if contains(group.versions, number) for word in group.names.split()
     }
     own = _own_names(layer.id)
-    names = [name for name in parameter.names if normal(name) in at_version or normal(name) in own]
+    foreign = _component_names(layer.id) - own if layer.open else frozenset[str]()
+    names = [name for name in parameter.names if normal(name) in own or normal(name) in at_version - foreign]
     return sorted(names, key=lambda name: normal(name) not in at_version)
+
+
+@lru_cache(maxsize=64)
+def _component_names(layer: str) -> frozenset[str]:
+    """Options that come only from libraries a program uses: arguments of their calls, not of the program."""
+    above = ancestors(layer)
+    library = {name for name in above if raw_files()[name].get("role") == "component"}
+    words = {word for name in library for word in _own_names(name)}
+    return frozenset(words - {word for name in above - library for word in _own_names(name)})
 
 
 @lru_cache(maxsize=64)

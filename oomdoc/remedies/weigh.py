@@ -150,6 +150,8 @@ def scale_for(
     known = {**facts, "hardware.gpu_total_bytes": room}
     if facts.get("train.freeze_vision_tower") is False:
         known.setdefault("lora.reaches_vision_tower", True)  # a tower that is plainly not frozen has its layers adapted
+    if facts.get("parallel.zero_stage") and facts.get("train.precision") in {"float16", "bfloat16"}:
+        known["model.load_dtype"] = facts["train.precision"]  # DeepSpeed casts the weights before they reach the card
     if model.vision is not None and model.vision.image and not model.vision.max_tiles:
         known.setdefault("train.num_images", 1)
     scale = Scale(model, known, treating=treating)
