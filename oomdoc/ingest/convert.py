@@ -45,8 +45,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "list": (tuple,),
 }
 _STAGE = lazy(r"(?:zero|(?<![a-z0-9])z|stage)[\s_-]?(?:stage[\s_-]?)?([0-3])(?!\d)", re.IGNORECASE)
-_PATH = re.compile(r"[\w./~@:+-]+")
-_NO_MODEL = re.compile(
+_PATH = lazy(r"[\w./~@:+-]+")
+_NO_MODEL = lazy(
     r"\.(?:jsonl?|ya?ml|csv|tsv|txt|parquet|arrow|py|sh|log|png|jpe?g|zip|toml)$|^(?:config|data|dataset|output|result|run)s?/"
 )
 _SEPARATORS = lazy(r"[\s,]+")

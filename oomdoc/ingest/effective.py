@@ -179,18 +179,22 @@ def _presets(run: Run, entry: Framework | None, match: FrameworkMatch | None) ->
 
 def _model_name(run: Run) -> None:
     """The name in a hub id or in the last folder of a path; a folder of any other name says nothing."""
-    path = run.value("model.path")
-    if "model.name" in run.best or not isinstance(path, str):
+    path, told = run.best.get("model.path"), run.best.get("model.name")
+    if path is None or not isinstance(path.value, str):
         return
-    plain = path.strip().rstrip("/")
+    if told is not None and TRUST[told.source.how] <= TRUST[path.source.how]:
+        return  # what was launched beats what a person calls it
+    at = path.source
+    source = Source(how=at.how, file=at.file, line=at.line, native=at.native, derived_from=("model.path",))
+    plain = path.value.strip().rstrip("/")
     if plain.count("/") == 1 and plain[:1].isalnum():
-        run.add("model.name", plain, _derived("model.path"))
+        run.add("model.name", plain, source)
         return
     from oomdoc.ingest.model_names import find  # imported here: its patterns cost, and few runs need them
 
     last = plain.replace("\\", "/").rpartition("/")[2]
     if find(f"local/{last}"):
-        run.add("model.name", last, _derived("model.path"))
+        run.add("model.name", last, source)
 
 
 def _engine(run: Run) -> None:

@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 from oomdoc.facts.case import Case, Input, Series
 from oomdoc.facts.fact import Fact
 from oomdoc.facts.lazy import dataclass
-from oomdoc.ingest import events, hearsay, kinds, loaded, prose, series, tables, versions
+from oomdoc.ingest import events, hearsay, kinds, loaded, prose, ranks, series, tables, versions
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.encoding import SAMPLE, detect
 from oomdoc.ingest.errors import InputError
@@ -20,7 +20,15 @@ Progress = Callable[[str, int, int], None]  # name of the input, bytes read, byt
 Extractor = Callable[[Document], list[Fact]]
 
 # What else a document states. Prose and settings join here; each sees whole documents and never raises.
-EXTRACTORS: Final[list[Extractor]] = [versions.read, tables.read, run_progress, prose.read, kinds.read, loaded.read]
+EXTRACTORS: Final[list[Extractor]] = [
+    versions.read,
+    tables.read,
+    run_progress,
+    prose.read,
+    kinds.read,
+    loaded.read,
+    ranks.read,
+]
 
 # Up to here a log is read whole; beyond, only its interesting places.
 WHOLE: Final = 8 << 20

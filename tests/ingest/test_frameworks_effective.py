@@ -194,3 +194,10 @@ def test_of_two_commands_the_one_before_the_crash_counts() -> None:
 )
 def test_a_path_names_the_model_where_it_reads_like_one(path: str, name: str | None) -> None:
     assert values(f"torchrun --nproc_per_node 1 {HF} --model_name_or_path {path}").get("model.name") == name
+
+
+def test_the_model_that_was_launched_beats_what_a_person_calls_it() -> None:
+    said = Fact(name="model.name", value="Qwen-13B-chat", source=Source(how="told"))
+    parsed = shell.parse(f"torchrun --nproc_per_node 1 {HF} --model_name_or_path /home/Qwen1.5-14B-Chat/\n", "run.sh")
+    names = [fact for fact in [said, *ingest_settings([parsed], "", [said]).facts] if fact.name == "model.name"]
+    assert min(names, key=lambda fact: TRUST[fact.source.how]).value == "Qwen1.5-14B-Chat"
