@@ -34,6 +34,7 @@ class Turns:
         self._worker: Worker[None] | None = None
         self.now: Work | None = None
         self.started = 0.0
+        self.served = 0
 
     @property
     def busy(self) -> bool:
@@ -48,6 +49,7 @@ class Turns:
     def finished(self) -> None:
         """The app has taken the answer: on to the next."""
         self.now = self._worker = None
+        self.served += 1
         self._next()
 
     def stop(self) -> bool:

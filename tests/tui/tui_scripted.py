@@ -141,9 +141,9 @@ class ScriptedDoctor(Doctor):
 
 async def settled(app: DoctorApp, pilot: Any) -> None:
     """Wait until the doctor rests and what it said is on the screen."""
-    for _ in range(400):
+    for _ in range(1500):
         await pilot.pause(0.01)
-        if not app.turns.busy:
+        if app.turns.served and not app.turns.busy:
             break
     await pilot.pause(0.05)
 
