@@ -56,7 +56,7 @@ def _after_facts(state: State, understood: Understood, said: str, key: str) -> t
 def _prediction_now(state: State) -> list[Block]:
     """With no log, what is told still gives a prediction, or the question that it lacks."""
     try:
-        return [predictions.compare(state.values, None, "", state.language)]
+        return [predictions.compare(state.run, None, "", state.language, state.measure)]
     except PredictionError as error:
         return (
             [saying(state.language, error.key, reason=error.reason)]
@@ -116,11 +116,9 @@ def what_if(state: State, understood: Understood, said: str) -> Turn:
         return (saying(language, key),), ()
     if facts:
         state.topic = next(iter(facts))
-    values = state.values
-    after = predictions.changed(values, facts, tuple(drops))
     label = change(facts, drops, state.diagnosis.case, language)
     try:
-        return (predictions.compare(values, after, label, language),), ()
+        return (predictions.compare(state.run, {**facts, **dict.fromkeys(drops)}, label, language, state.measure),), ()
     except PredictionError as error:
         return (_cannot(state, error),), ()
 
@@ -133,24 +131,24 @@ def capacity(state: State, understood: Understood, said: str) -> Turn:
     """The largest that fits."""
     del said
     language = state.language
-    values = predictions.changed(state.values, understood.facts)
+    values = predictions.changed(state.run, understood.facts)
     asked = [name for name in understood.terms if name not in understood.facts] or ["hardware.gpu_total_bytes"]
     drawn: list[Block] = []
     try:
         for name in asked:
             if name == "hardware.gpu_count":
-                drawn.append(SayBlock(predictions.cards(values, language)))
+                drawn.append(SayBlock(predictions.cards(values, language, state.measure)))
             elif predictions.can_search(name):
                 state.topic = name
-                sentences, best = predictions.largest(values, name, language)
+                sentences, best = predictions.largest(values, name, language, state.measure)
                 drawn.append(SayBlock(sentences))
                 if best is not None:
                     label = setting(name, best, state.diagnosis.case)
-                    after = predictions.changed(values, {name: best})
-                    drawn.append(predictions.compare(state.values, after, label, language))
+                    change_to = {**understood.facts, name: best}
+                    drawn.append(predictions.compare(state.run, change_to, label, language, state.measure))
         if not drawn:
             label = change(understood.facts, [], state.diagnosis.case, language)
-            drawn.append(predictions.compare(state.values, values if label else None, label, language))
+            drawn.append(predictions.compare(state.run, understood.facts or None, label, language, state.measure))
     except PredictionError as error:
         return (_cannot(state, error),), ()
     return tuple(drawn), ()

@@ -1,9 +1,9 @@
 """What-ifs and capacities: the memory model asked about a changed run, as bars before and after."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
+from oomdoc.chat.measure import Measure, nothing, raised
 from oomdoc.chat.voice import tell
 from oomdoc.facts.model import Value
 from oomdoc.facts.units import size
@@ -28,7 +28,6 @@ _FOLLOWS: Final[dict[str, tuple[str, ...]]] = {
     "train.freeze_vision_tower": ("model.trainable_parameters",),
     "train.precision": ("model.load_dtype", "model.weights_bytes", "train.pure_precision"),
     "quant.bits": ("model.weights_bytes", "quant.type"),
-    "train.max_length": ("train.sequence_tokens",),
     "image.max_pixels": ("image.height", "image.width", "image.tokens", "train.sequence_tokens"),
     "image.tiles": ("image.tokens", "train.sequence_tokens"),
     "model.parameters": ("model.name", "model.path", "model.config_path"),
@@ -71,12 +70,30 @@ def changed(values: Mapping[str, Value], facts: Mapping[str, Value], drops: tupl
         for follower in _FOLLOWS.get(name, ()):
             if follower not in facts:
                 found.pop(follower, None)
+    _refill(found, facts)
     found.update(facts)
     for name in drops:
         found[name] = None
     if found.get("train.method") == "qlora" and "quant.bits" not in facts and not found.get("quant.bits"):
         found["quant.bits"] = 4
     return found
+
+
+def altered(values: Mapping[str, Value], change: Mapping[str, Value]) -> dict[str, Value]:
+    """`changed`, with what is taken away given as None."""
+    facts = {name: value for name, value in change.items() if value is not None}
+    return changed(values, facts, tuple(name for name, value in change.items() if value is None))
+
+
+def _refill(values: dict[str, Value], facts: Mapping[str, Value]) -> None:
+    """A limit below the real length cuts the samples; one above the old limit may be filled by longer samples."""
+    new, old, real = facts.get("train.max_length"), values.get("train.max_length"), values.get("train.sequence_tokens")
+    if not isinstance(new, int) or not isinstance(real, int):
+        return
+    if new < real:
+        values["train.sequence_tokens"] = new
+    elif isinstance(old, int) and new > old and real >= old:
+        del values["train.sequence_tokens"]
 
 
 def profile_of(values: Mapping[str, Value]) -> MemoryProfile:
@@ -96,33 +113,6 @@ def _guarded(ask: Callable[[], Any]) -> Any:
         raise PredictionError("cannot_predict", str(error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Lift:
-    """What the failure itself shows above the prediction: per byte that depends on the data, and outright."""
-
-    per_moving: float = 0.0
-    extra: int = 0
-
-    def on(self, profile: MemoryProfile) -> MemoryProfile:
-        """A profile with what the failure showed added to its activations."""
-        more = int(self.per_moving * _moving(profile)) + self.extra
-        if more <= 0:
-            return profile
-        components = dict(profile.components)
-        components["activations"] = components.get("activations", 0) + more
-        raised = {
-            name: getattr(profile, name) + more
-            for name in ("allocated_bytes", "reserved_bytes", "device_bytes", "low_bytes", "high_bytes")
-        }
-        return profile.model_copy(update={**raised, "components": components})
-
-
-def _moving(profile: MemoryProfile) -> int:
-    """Bytes that come and go within a step: the worst phase less the best."""
-    held = [phase.allocated_bytes for phase in profile.phases]
-    return max(held) - min(held) if held else 0
-
-
 def needed(values: Mapping[str, Value]) -> int:
     """Bytes on the card that the run needed at least, by its own message; 0 where it gave no figures."""
     tried, used, allocated = (
@@ -132,59 +122,40 @@ def needed(values: Mapping[str, Value]) -> int:
     return (allocated or used) + tried if tried and (allocated or used) else 0
 
 
-def lift_of(values: Mapping[str, Value]) -> Lift:
-    """The lift of a run that failed; none where its model is not known or its message has no figures."""
-    least = needed(values)
-    if not least:
-        return Lift()
-    try:
-        profile = profile_of(values)
-    except PredictionError:
-        return Lift()
-    missing = max(least, (profile.capacity_bytes or 0) + 1) - profile.device_bytes
-    if missing <= 0:
-        return Lift()
-    moving = _moving(profile)
-    return Lift(missing / moving) if moving > missing // 8 else Lift(extra=missing)
-
-
 def compare(
-    values: Mapping[str, Value], after: Mapping[str, Value] | None, label: str, language: Language
+    values: Mapping[str, Value],
+    change: Mapping[str, Value] | None,
+    label: str,
+    language: Language,
+    measure: Measure = nothing,
 ) -> CompareBlock:
-    """Bars of the run as it is and as it would be; without `after` only the run as it is.
+    """Bars of the run as it is and as it would be (a value of None takes a setting away); without `change` one bar.
 
-    A run that failed needs at least what its message shows. Raises PredictionError where no figure can be given.
+    Raises PredictionError where no figure can be given.
     """
     now = tell(language, "row_now")
-    lift = lift_of(values)
+    after = None if change is None else altered(values, change)
     rows: list[tuple[str, MemoryProfile]] = []
     try:
-        rows.append((now, lift.on(profile_of(values))))
+        rows.append((now, raised(profile_of(values), measure(values))))
     except PredictionError:
         if after is None:
             raise
     if after is not None:
-        rows.append((label, lift.on(profile_of(after))))
+        rows.append((label, raised(profile_of(after), measure(after))))
     last_label, last = rows[-1]
     sentences = [verdict(last_label, last, language)]
     if len(rows) > 1:
         sentences.append(difference(rows[0][1], last, language))
-    raised = _raised(values, lift)
-    if raised is not None:
-        sentences.append(tell(language, "underestimates", observed=size(raised[0]), predicted=size(raised[1])))
+    if rows[0][0] == now:
+        predicted, least = profile_of(values).device_bytes, needed(values)
+        if least > predicted * _UNDERESTIMATED:
+            sentences.append(tell(language, "underestimates", observed=size(least), predicted=size(predicted)))
     drawn = tuple(_row(name, profile, language) for name, profile in rows)
     scale = max(max(row.high_bytes, row.capacity_bytes or 0) for row in drawn)
     assumed = last.assumed_zh if language == "zh" else last.assumed
     joint = "" if language == "zh" else " "
     return CompareBlock(tell(language, "what_if"), scale, drawn, joint.join(sentences), tuple(assumed))
-
-
-def _raised(values: Mapping[str, Value], lift: Lift) -> tuple[int, int] | None:
-    """(what the failure proves, what was predicted) where they are far apart."""
-    if not lift.per_moving and not lift.extra:
-        return None
-    predicted, least = profile_of(values).device_bytes, needed(values)
-    return (least, predicted) if least > predicted * _UNDERESTIMATED else None
 
 
 def verdict(label: str, profile: MemoryProfile, language: Language) -> str:
@@ -245,7 +216,9 @@ def can_search(name: str) -> bool:
     return name in _RANGES
 
 
-def largest(values: Mapping[str, Value], name: str, language: Language) -> tuple[tuple[str, ...], int | None]:
+def largest(
+    values: Mapping[str, Value], name: str, language: Language, measure: Measure = nothing
+) -> tuple[tuple[str, ...], int | None]:
     """Sentences on the largest value of a setting that fits, and that value. Raises PredictionError."""
     model: Architecture = _guarded(lambda: architecture_of(values))
     capacity = profile_of(changed(values, {name: _RANGES[name][0]})).capacity_bytes
@@ -255,12 +228,10 @@ def largest(values: Mapping[str, Value], name: str, language: Language) -> tuple
     if name == "train.max_length" and model.max_positions:
         most = min(most, max(model.max_positions, least))
 
-    lift = lift_of(values)
-
     def peak(value: int) -> MemoryProfile:
         after = changed(values, {name: value})
         found: MemoryProfile = _guarded(lambda: estimate(model, from_facts(after, model)))
-        return lift.on(found)
+        return raised(found, measure(after))
 
     shown = {"name": name.rpartition(".")[2], "capacity": size(capacity)}
     first = peak(least)
@@ -294,16 +265,15 @@ def _search(fits: Callable[[int], bool], least: int, most: int, step: int) -> in
     return least + low * step
 
 
-def cards(values: Mapping[str, Value], language: Language) -> tuple[str, ...]:
+def cards(values: Mapping[str, Value], language: Language, measure: Measure = nothing) -> tuple[str, ...]:
     """How many cards of the present kind are enough. Raises PredictionError."""
-    lift = lift_of(values)
-    one = lift.on(profile_of(values))
+    one = raised(profile_of(values), measure(values))
     if not one.capacity_bytes:
         raise PredictionError("capacity_unknown")
     count = 1
     while count <= _MOST_CARDS:
-        after = changed(values, {"hardware.gpu_count": count})
-        found = lift.on(profile_of(after))
+        after = changed(values, {"hardware.gpu_count": count, "parallel.world_size": count})
+        found = raised(profile_of(after), measure(after))
         if found.high_bytes <= one.capacity_bytes:
             shown = {"device": size(found.device_bytes), "high": size(found.high_bytes)}
             return (tell(language, "cards_needed", count=count, capacity=size(one.capacity_bytes), **shown),)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oomdoc.chat.folder import Found
+from oomdoc.chat.measure import Measure, measure_of
 from oomdoc.chat.plans import Plan
 from oomdoc.engine.diagnosis import Diagnosis, diagnose_case
 from oomdoc.engine.findings import values_of
@@ -13,6 +14,7 @@ from oomdoc.facts.case import Case
 from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.model import Value
 from oomdoc.messages import Language
+from oomdoc.remedies.advise import solved_facts
 
 _ENOUGH = 0.93  # probability of the leading cause from which no question is worth the person's time
 _ASKED = 12
@@ -41,6 +43,7 @@ class State:
     before: list[tuple[Case, str]] = field(default_factory=list)
     pending: Question | None = None
     _diagnosis: Diagnosis | None = None
+    _measure: Measure | None = None
 
     @property
     def diagnosis(self) -> Diagnosis:
@@ -55,6 +58,19 @@ class State:
         return values_of(self.diagnosis.case)
 
     @property
+    def run(self) -> dict[str, Value]:
+        """The values that predictions start from: also what the size of the failed allocation gives away."""
+        values = self.values
+        return {**values, **solved_facts(self.diagnosis, values)}
+
+    @property
+    def measure(self) -> Measure:
+        """Weighs changes of this run; made once for each state of the case."""
+        if self._measure is None:
+            self._measure = measure_of(self.diagnosis, self.run)
+        return self._measure
+
+    @property
     def keep(self) -> list[str]:
         """Facts that plans must leave alone."""
         return [*self.pinned, *self.ruled_out]
@@ -62,7 +78,7 @@ class State:
     def replace(self, case: Case) -> None:
         """Another case, nothing concluded yet."""
         self.raw = case
-        self._diagnosis = None
+        self._diagnosis = self._measure = None
         self.plans = ()
         self.shown = None
 

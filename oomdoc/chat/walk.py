@@ -111,7 +111,7 @@ def verify(state: State, understood: Understood, said: str) -> Turn:
     words = said.lower()
     kind = "probe" if any(word in words for word in ("probe", "gpu", "实测", "探测")) else "dry_run"
     key = "probing" if kind == "probe" else "verifying"
-    facts = predictions.changed(state.values, dict(plan.sets) if plan else {})
+    facts = predictions.changed(state.run, dict(plan.sets) if plan else {})
     effect = Effect(kind, plan=plan.number if plan else None, facts=facts)  # type: ignore[arg-type]
     return (saying(state.language, key),), (effect,)
 

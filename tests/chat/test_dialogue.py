@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from oomdoc.chat import predictions
 from oomdoc.chat.reply import Effect, Outcome
 from oomdoc.chat.session import Dialogue
 from oomdoc.facts.base import root
@@ -140,6 +141,19 @@ def test_the_largest_that_fits_is_really_the_largest(told: Dialogue) -> None:
     best = int(row.label.split()[-1].replace(",", ""))
     more = of(told.say(f"what if batch {best + 1}").blocks, chat.CompareBlock)[0].rows[1]
     assert more.fits is not True
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_plan_and_the_same_what_if_agree(folder: str) -> None:
+    """The bar of a what-if is the figure of the plan that sets the same facts, within a tenth."""
+    dialogue = Dialogue(folder=EXAMPLES / folder)
+    dialogue.open()
+    dialogue.say("what can I do?")
+    state = dialogue._state
+    for plan in dialogue.plans:
+        shown = predictions.compare(state.run, dict(plan.sets), "plan", "en", state.measure).rows[-1]
+        assert shown.device_bytes == pytest.approx(plan.device_bytes, rel=0.1)
+        assert sum(part.bytes for part in shown.segments) == shown.device_bytes
 
 
 def test_wishes_bind_the_plans(told: Dialogue) -> None:
