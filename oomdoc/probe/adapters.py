@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -166,6 +167,7 @@ def attach(model: Any, plan: dict[str, Any], notes: list[str], device: str = "me
     saved = list(lora.get("modules_to_save") or ())
     try:
         with torch.device(device), _uninitialised():
+            import_module("torch.distributed.tensor")  # peft takes it for imported, as recent transformers do
             from peft import LoraConfig, get_peft_model
 
             config = LoraConfig(

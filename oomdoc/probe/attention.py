@@ -154,13 +154,31 @@ def attend(card: Card) -> Any:
     return scaled_dot_product_attention
 
 
+_elsewhere = torch.nn.functional.dropout
+
+
+def dropout(
+    input: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False  # noqa: A002 (torch's name)
+) -> torch.Tensor:  # fmt: skip
+    """torch.nn.functional.dropout with the fused kernel that only CUDA takes: it keeps a mask of one byte a value.
+
+    Elsewhere the mask is of the input's own type (Dropout.cpp, is_fused_kernel_acceptable).
+    """
+    if not training or p <= 0.0 or not input.numel():
+        return input
+    if p >= 1.0 or inplace:
+        return _elsewhere(input, p, training, inplace)
+    out: torch.Tensor = torch.native_dropout(input, p, True)[0]
+    return out
+
+
 @contextlib.contextmanager
 def as_on_cuda(card: Card) -> Iterator[None]:
-    """While this lasts, attention is accounted for as `card` would run it."""
-    functional = torch.nn.functional
-    before = functional.scaled_dot_product_attention
-    functional.scaled_dot_product_attention = attend(card)
+    """While this lasts, attention and dropout are accounted for as `card` would run them."""
+    functional: Any = torch.nn.functional
+    before = functional.scaled_dot_product_attention, functional.dropout
+    functional.scaled_dot_product_attention, functional.dropout = attend(card), dropout
     try:
         yield
     finally:
-        functional.scaled_dot_product_attention = before
+        functional.scaled_dot_product_attention, functional.dropout = before

@@ -46,7 +46,8 @@ class Batch:
             visual, count = self._images(kind, images)
             out.update(visual)
             count = self.image_tokens if self.image_tokens is not None else count
-        out["input_ids"] = self._ids(length, count // max(1, self.rows), token, tokens is None)
+        out["input_ids"] = self._ids(length, count // max(1, self.rows), token)
+        length = int(out["input_ids"].shape[1])
         out["attention_mask"] = torch.ones_like(out["input_ids"])
         if self.plan.get("padded") and self.rows > 1:
             out["attention_mask"][1:, -max(1, length // 8) :] = 0
@@ -66,19 +67,24 @@ class Batch:
     def _float(self, *shape: int) -> torch.Tensor:
         return torch.zeros(shape, dtype=self.floats, device=self.device)
 
-    def _ids(self, length: int, visual: int, token: int | None, may_grow: bool) -> torch.Tensor:
+    def _ids(self, length: int, visual: int, token: int | None) -> torch.Tensor:
         """Ordinary ids with the placeholders in front; a sample is never shorter than its images."""
         vocab = int(getattr(_text_config(self.config), "vocab_size", 32000))
         special = {token, *(getattr(self.config, name, None) for name in _SPECIAL)}
         plain = next(number for number in range(min(100, vocab - 1), vocab) if number not in special)
-        if visual >= length and may_grow:
-            length = visual + 8
+        groups = max(1, int(self.plan.get("images") or 0))
+        if visual + 2 * groups > length:
+            length = visual + 2 * groups + 6
         ids = torch.full((self.rows, length), plain, dtype=torch.long)
         start = getattr(self.config, "vision_start_token_id", None)
         if visual and token is not None:
-            ids[:, 1 : 1 + visual] = token
-            if start is not None:
-                ids[:, 0] = start
+            place = 0
+            for number in range(groups):  # text stands between images: neighbours would count as one
+                tokens = visual // groups + (number < visual % groups)
+                if start is not None:
+                    ids[:, place] = start
+                ids[:, place + 1 : place + 1 + tokens] = token
+                place += tokens + 2
         return ids
 
     def _labels(self, ids: torch.Tensor, length: int) -> torch.Tensor:

@@ -49,10 +49,36 @@ def build(plan: dict[str, Any], device: str = "meta") -> Any:
     with torch.device(device), _uninitialised():
         model = _instantiate(config, remote, attention, dtype_of(plan.get("dtype")))
         model.tie_weights()
+        if plan["config"].get("tie_word_embeddings") is False:
+            _untie(model)
+    if plan.get("fused_activations"):
+        _fuse_activations(model)
     model.train()
     if hasattr(model, "config") and hasattr(model.config, "use_cache"):
         model.config.use_cache = False
     return model
+
+
+def _untie(model: Any) -> None:
+    """A head of its own where the checkpoint has one and the class ties it anyway (T5 1.1 and Flan-T5).
+
+    transformers leaves weights untied that the checkpoint holds both of; here there is no checkpoint to see that.
+    """
+    with contextlib.suppress(AttributeError, NotImplementedError):
+        head, words = model.get_output_embeddings(), model.get_input_embeddings()
+        if head is not None and words is not None and head.weight is words.weight:
+            head.weight = torch.nn.Parameter(torch.empty_like(words.weight))
+
+
+def _fuse_activations(model: Any) -> None:
+    """GELU by its one kernel, as frameworks with model code of their own call it; transformers composes gelu_new."""
+    for module in model.modules():
+        if type(module).__name__ in ("NewGELUActivation", "FastGELUActivation"):
+            module.forward = _gelu
+
+
+def _gelu(x: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.gelu(x, approximate="tanh")
 
 
 def _config(plan: dict[str, Any]) -> tuple[Any, Any]:

@@ -187,7 +187,10 @@ def _qwen_vl(model: Architecture) -> dict[str, Any]:
     text["rope_scaling"] = {"type": "mrope", "rope_type": "default", "mrope_section": section}
     if model.model_type.startswith("glm"):
         base |= {"attention_bias": False, "intermediate_size": model.intermediate}  # there the width of the merger
-    return {"model_type": model.model_type, "text_config": text, "vision_config": base,
+    # Qwen's own files of these two are flat, and transformers below 4.52 reads nothing else.
+    flat = model.model_type in ("qwen2_vl", "qwen2_5_vl")
+    language = {key: value for key, value in text.items() if key != "model_type"} if flat else {"text_config": text}
+    return {**language, "model_type": model.model_type, "vision_config": base,
             "tie_word_embeddings": model.tied,
             "image_token_id": model.vocab - 10, "video_token_id": model.vocab - 9,
             "vision_start_token_id": model.vocab - 12, "vision_end_token_id": model.vocab - 11}  # fmt: skip

@@ -9,9 +9,10 @@ an operator makes is entered in the ledger, and struck out when its last referen
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,24 @@ def run(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     except NotImplementedError as error:
         raise NoFakeKernelError(str(func), _first_line(error)) from error
     return _concrete(func, args, out)
+
+
+@contextlib.contextmanager
+def integers_kept() -> Iterator[None]:
+    """While this lasts, torch.tensor keeps integers made "on the device": a meta tensor would lose them."""
+    before = torch.tensor
+
+    def tensor(data: Any, *, dtype: Any = None, device: Any = None, **others: Any) -> torch.Tensor:
+        made = before(data, dtype=dtype, **others)
+        if device is None or not (made.is_floating_point() or made.is_complex()):
+            return made
+        return before(data, dtype=dtype, device=device, **others)
+
+    torch.tensor = tensor
+    try:
+        yield
+    finally:
+        torch.tensor = before
 
 
 def _survey(args: Any, kwargs: dict[str, Any]) -> tuple[bool, bool, int]:

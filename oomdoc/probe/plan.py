@@ -150,7 +150,8 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "liger": settings.liger, "loss": recipe_name(model, settings),
         "short": 0.5 if settings.lengths == "varying" and settings.trains else None,
         "card_bytes": _room(settings),
-        "eval_batch": settings.eval_batch or None,
+        "eval_batch": settings.eval_batch or None, "use_cache": settings.method == "inference",
+        "fused_activations": settings.own_kernels,
         "prompt_tokens": settings.serving.prompt or None, "new_tokens": settings.serving.new_tokens or None,
         "capability": capability(str(facts.get("hardware.gpu_name") or "")),
         "capacity_bytes": _room(settings),
@@ -194,7 +195,7 @@ def _phases(facts: Mapping[str, Any], settings: Settings) -> list[str]:
     if settings.method == "load":
         return []
     if settings.method == "inference":
-        return ["generate"] if settings.serving.new_tokens else ["eval"]
+        return ["generate"] if settings.serving.new_tokens or settings.serving.prompt else ["eval"]
     phases = ["train"]
     strategy = facts.get("eval.strategy")
     if settings.eval_batch or (strategy and strategy != "no") or settings.eval_generates:

@@ -17,7 +17,7 @@ from oomdoc.probe import batch as batches
 from oomdoc.probe.adapters import attach, quantise
 from oomdoc.probe.attention import Card, as_on_cuda
 from oomdoc.probe.build import build, checkpoint, dtype_of, freeze
-from oomdoc.probe.fake import FakeStep
+from oomdoc.probe.fake import FakeStep, integers_kept
 from oomdoc.probe.ledger import Ledger
 from oomdoc.probe.losses import replace
 from oomdoc.probe.mixed import autocast, meta_autocast_is_cpu
@@ -50,6 +50,7 @@ class Run:
         with contextlib.ExitStack() as stack:
             stack.enter_context(as_on_cuda(self.card))
             stack.enter_context(meta_autocast_is_cpu())
+            stack.enter_context(integers_kept())
             precision = self.plan.get("autocast")
             self.card.autocast = dtype_of(precision) if precision else None
             self.mixed = stack.enter_context(autocast(self.card.autocast))
@@ -229,7 +230,11 @@ class Run:
         self.batch.rows = int(rows or before)
         with torch.no_grad():
             inputs = self._inputs()
+            if self.plan.get("use_cache") and "use_cache" in batches._parameters(self.model):
+                inputs["use_cache"] = True  # a forward pass outside training keeps the cache, as the config says
             out = self.model(**inputs)
+            if getattr(out, "past_key_values", None) is not None:
+                self._own(out.past_key_values)
             logits = getattr(out, "logits", None)
             held = [logits.float() if self.mixed is not None and isinstance(logits, torch.Tensor) else logits]
             kept = int(self.plan.get("eval_batches_kept") or 1)
@@ -262,7 +267,7 @@ class Run:
                 self._lengthen(cache, new)
                 self.ledger.enter("generate", f"token {new}", "activations")
                 ids = inputs["input_ids"][:, -1:]
-                total = prompt + new - 1
+                total = inputs["input_ids"].shape[1] + new - 1
                 mask = torch.ones((ids.shape[0], total), dtype=torch.long)
                 self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
                 self._own(cache)

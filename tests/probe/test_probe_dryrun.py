@@ -304,3 +304,45 @@ def test_tables_of_facts_answer_line_by_line(worker: Worker, tmp_path: Path) -> 
     assert lines[0]["memory"]["method"] == "dry_run"
     assert lines[1]["error"]
     assert "not JSON" in lines[2]["error"]
+
+
+def test_a_dropout_keeps_a_mask_of_one_byte_a_value(worker: Worker) -> None:
+    """CUDA's fused kernel: two layers' worth of embeddings dropped out cost a byte a value beside the output."""
+    gpt = {"model_type": "gpt2", "n_embd": 256, "n_layer": 1, "n_head": 4, "n_positions": 512, "vocab_size": 2000}
+    quiet = {**gpt, "embd_pdrop": 0.0, "attn_pdrop": 0.0, "resid_pdrop": 0.0}
+    plain = answer(worker, {**CONFIG, **quiet}, train__sequence_tokens=256)
+    dropped = answer(worker, {**CONFIG, **quiet, "embd_pdrop": 0.1}, train__sequence_tokens=256)
+    more = component(dropped, "forward", "activations") - component(plain, "forward", "activations")
+    values = 256 * 256
+    assert more in (values, values + 2 * values)  # the mask, and the sum before it where that is still needed
+
+
+def test_a_head_that_the_checkpoint_does_not_tie_has_its_own_weight(worker: Worker) -> None:
+    """transformers 5 ties T5's head whatever its config says; the checkpoints of T5 1.1 hold both."""
+    shape = {"model_type": "t5", "d_model": 256, "d_ff": 128, "num_layers": 1, "num_heads": 4, "d_kv": 16,
+             "vocab_size": 2000, "decoder_start_token_id": 0, "pad_token_id": 0}  # fmt: skip
+    tied, untied = (
+        answer(worker, {**CONFIG, **shape, "tie_word_embeddings": tie})["parameters"] for tie in (True, False)
+    )
+    assert untied - tied == 2000 * 256
+
+
+def test_a_prompt_alone_fills_the_cache(worker: Worker) -> None:
+    found = answer(
+        worker, train__method="inference", train__sequence_tokens=None, inference__prompt_tokens=512,
+        inference__batch_size=4, train__per_device_batch_size=None,
+    )  # fmt: skip
+    cache = 3 * 2 * 4 * 512 * 2 * 64 * 2  # layers, keys and values, batch, tokens, heads, width, bytes
+    assert component(found, "generate", "kv_cache") >= cache
+
+
+@pytest.mark.parametrize("images", [1, 2, 3])
+def test_several_images_fit_a_sample_however_short_it_is(worker: Worker, images: int) -> None:
+    vision = {"depth": 2, "num_heads": 4, "patch_size": 14, "spatial_merge_size": 2, "temporal_patch_size": 2,
+              "in_channels": 3, "in_chans": 3, "embed_dim": 64, "hidden_size": 256, "mlp_ratio": 4}  # fmt: skip
+    config = {"model_type": "qwen2_vl", "vision_config": vision, "image_token_id": 1990, "video_token_id": 1991,
+              "vision_start_token_id": 1988, "vision_end_token_id": 1989,
+              "rope_scaling": {"type": "mrope", "rope_type": "default", "mrope_section": [8, 12, 12]}}  # fmt: skip
+    job = {"images": images, "height": 448, "width": 448, "tokens": 300, "min_pixels": None, "max_pixels": None}
+    found = answer(worker, config, job)
+    assert found["peak_phase"]
