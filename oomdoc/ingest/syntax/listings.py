@@ -11,10 +11,13 @@ from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Setting, Span, Text, shift
 
 LEAST = 3  # lines; fewer are an example in a sentence
+MOST = 400  # lines; more are no list that a person wrote
 NUMBERED = lazy(r"(?m)^(?P<gutter>[ \t]*(?P<number>\d{1,5})(?:[ \t]*[|:│])?(?=[ \t]))[^\n]*\\[ \t]*\r?$")
 LAST = lazy(r"(?P<gutter>[ \t]*(?P<number>\d{1,5})(?:[ \t]*[|:│])?(?=[ \t]))")
 OPTION = r"(?:[+~]{0,2}[A-Za-z_]\w*(?:\.[\w@]+)+=[^\s=][^\n]*?|--[A-Za-z][\w.-]*(?:[ \t=]+[^\s-][^\n]*?)?)"
-HEADLESS = lazy(rf"(?m)(?:^[ \t]*{OPTION}[ \t]*\\[ \t]*\r?\n){{{LEAST - 1},}}(?:[ \t]*{OPTION}[ \t]*\\?[ \t]*\r?$)?")
+HEADLESS = lazy(
+    rf"(?m)(?:^[ \t]*{OPTION}[ \t]*\\[ \t]*\r?\n){{{LEAST - 1},{MOST}}}(?:[ \t]*{OPTION}[ \t]*\\?[ \t]*\r?$)?"
+)
 HEAD = "_ \\\n"  # stands for the program that was not pasted
 
 
