@@ -185,7 +185,7 @@ def _model_name(run: Run) -> None:
     if told is not None and TRUST[told.source.how] <= TRUST[path.source.how]:
         return  # what was launched beats what a person calls it
     at = path.source
-    source = Source(how=at.how, file=at.file, line=at.line, native=at.native, derived_from=("model.path",))
+    source = at.model_copy(update={"derived_from": ("model.path",)})
     plain = path.value.strip().rstrip("/")
     if plain.count("/") == 1 and plain[:1].isalnum():
         run.add("model.name", plain, source)
