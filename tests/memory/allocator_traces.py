@@ -143,8 +143,21 @@ def training_trace(seed: int, *, layers: int, hidden: int, tokens: int, steps: i
                 yield run.free(label)
 
 
+def dry_run_trace(recorded: Iterable[int]) -> Iterator[Event]:
+    """Births as their bytes, deaths as minus the number of the birth, counted from 1."""
+    count = 0
+    for number in recorded:
+        if number > 0:
+            yield ("alloc", count, number, 0)
+            count += 1
+        else:
+            yield ("free", -number - 1)
+
+
 def make_trace(case: dict[str, Any]) -> Iterator[Event]:
     """The events of a recorded case."""
+    if case["kind"] == "dry_run":
+        return dry_run_trace(case["trace"])
     given = {key: value for key, value in case.items() if key not in ("kind", "settings", "answer")}
     return random_trace(**given) if case["kind"] == "random" else training_trace(**given)
 

@@ -20,6 +20,7 @@ from oomdoc.memory.allocator import Allocator, AllocatorConf, OutOfMemory, forma
 
 RECORDED = Path(__file__).parent.parent / "fixtures" / "allocator" / "recorded.json.gz"
 CASES: list[dict[str, Any]] = json.loads(gzip.decompress(RECORDED.read_bytes()))
+DRY_RUNS: list[dict[str, Any]] = json.loads(gzip.decompress(RECORDED.with_name("dry_runs.json.gz").read_bytes()))
 SETTINGS = (
     "",
     "expandable_segments:True",
@@ -42,6 +43,22 @@ def test_the_recorded_traces_are_hard() -> None:
     assert sum(bool(case["answer"]["failures"]) for case in CASES) >= 30
     assert len({case["settings"]["conf"] for case in CASES}) >= 15
     assert any(case.get("streams", 1) > 1 for case in CASES)
+
+
+@pytest.mark.parametrize("case", DRY_RUNS, ids=lambda case: str(case["name"]))
+def test_it_agrees_with_pytorch_on_real_dry_runs(case: dict[str, Any]) -> None:
+    """The storages of real training steps, on cards that they nearly fill or do not fit."""
+    for run in case["runs"]:
+        assert simulate(make_trace(case), run["settings"]) == run["answer"], run["settings"]
+
+
+def test_the_recorded_dry_runs_are_hard() -> None:
+    """Real steps, with cards where cached segments are given back and cards that are too small."""
+    answers = [run["answer"] for case in DRY_RUNS for run in case["runs"]]
+    assert len(DRY_RUNS) >= 6
+    assert all(len(case["trace"]) >= 1000 for case in DRY_RUNS)
+    assert sum(bool(answer["failures"]) for answer in answers) >= 4
+    assert sum(bool(answer["stats"][9]) and not answer["failures"] for answer in answers) >= 2
 
 
 requests = st.integers(1, 4096) | st.integers(1, 4 * MIB) | st.integers(MIB, 80 * MIB)
