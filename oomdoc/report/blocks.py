@@ -3,6 +3,7 @@
 from typing import TypeAlias
 
 from oomdoc.facts.lazy import dataclass
+from oomdoc.facts.model import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Step:
     title: str
     how: str | None = None
     native: str | None = None
+    sets: tuple[tuple[str, Value], ...] = ()
     promise: str | None = None
     cost: str | None = None
 

@@ -178,6 +178,7 @@ def _remedy(step: blocks.Step) -> RemedyOut:
         cause=step.cause,
         promise=step.promise,
         title=step.title,
+        sets=dict(step.sets),
         native=_masked(step.native),
         cost=step.cost,
     )

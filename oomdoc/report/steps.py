@@ -5,6 +5,7 @@ from typing import Any
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts import base
 from oomdoc.messages import Language
+from oomdoc.patch.native import native_words
 from oomdoc.report.blocks import Step
 
 _MOST = 4
@@ -29,7 +30,8 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
                 cause=finding.rule.cause,
                 title=raw["title"][language],
                 how=raw.get("how", {}).get(language),
-                native=_native(raw, diagnosis),
+                native=native_words(diagnosis.case, raw.get("sets", {})),
+                sets=tuple(raw.get("sets", {}).items()),
                 promise=raw.get("promise"),
                 cost=raw.get("cost", {}).get(language),
             )
@@ -40,12 +42,3 @@ def _is_done(raw: dict[str, Any], diagnosis: Diagnosis) -> bool:
     """Whether the run has all of it already: batch 1 is no advice to a run with batch 1."""
     sets = raw.get("sets", {})
     return bool(sets) and all(diagnosis.case.value(name) == value for name, value in sets.items())
-
-
-def _native(raw: dict[str, object], diagnosis: Diagnosis) -> str | None:
-    written = raw.get("native")
-    framework = diagnosis.case.value("framework.name")
-    if isinstance(written, dict) and isinstance(framework, str):
-        line = written.get(framework)
-        return str(line) if line else None
-    return None
