@@ -21,7 +21,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 DRAWN = b"aste a log"  # the prompt; its first letter is under the cursor
-START = "from oomdoc.cli.tui import command; command(prog_name='oomdoc tui')"
 
 
 class Room:
@@ -34,7 +33,7 @@ class Room:
             os.chdir(folder)
             environment = {**os.environ, "TERM": "xterm-256color", "OOMDOC_LANG": "en", "PYTHONPATH": str(ROOT)}
             environment["XDG_STATE_HOME"] = str(Path(tempfile.gettempdir()) / "oomdoc-benchmark")
-            os.execve(sys.executable, [sys.executable, "-c", START, *arguments], environment)
+            os.execve(sys.executable, [sys.executable, "-m", "oomdoc", "tui", *arguments], environment)
         fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.seen = b""
 

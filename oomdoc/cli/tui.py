@@ -50,6 +50,8 @@ def open_room(
     from oomdoc.tui import terminal
 
     language = preferred(lang)
+    if watch and not files:
+        files = (watch,)
     problem = terminal.missing()
     if problem:
         diagnostics.say_error(say(language, problem), say(language, "tui.no_terminal_help"))

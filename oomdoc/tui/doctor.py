@@ -10,6 +10,7 @@ from oomdoc.tui.news import Turn
 
 if TYPE_CHECKING:
     from oomdoc.chat.session import Dialogue
+    from oomdoc.facts.case import Case
     from oomdoc.facts.model import Value
 
 Progress = Callable[[str, int, int], None]
@@ -30,46 +31,64 @@ class Doctor:
     dialogue: "Dialogue | None" = field(default=None, repr=False)
 
     def open(self, progress: Progress | None = None) -> Turn:
-        """Look around, read what is there, and greet. Raises InputError where a named file cannot be read."""
+        """Look around, read what is there, and greet.."""
         from oomdoc.chat.folder import look_around
-        from oomdoc.chat.session import Dialogue
+        from oomdoc.ingest.errors import InputError
+        from oomdoc.tui.blocks.said import Told
 
-        found = look_around(self.folder) if not (self.files or self.configs) else None
         logs, settings = list(self.files), list(self.configs)
-        if found is not None:
-            logs = [self._shown(path) for path in found.logs] if self.logs else []
-            settings = [self._shown(path) for path in (*found.configs, *found.scripts)]
-        case = self.read(logs, settings, progress) if logs or settings else None
+        if not settings:
+            # A named log brings the settings that lie beside it; without one the folder's newest is taken.
+            home = Path(logs[0]).parent if logs else self.folder
+            found = look_around(home)
+            beside = [path for path in (*found.configs, *found.scripts) if not logs or path.parent == home]
+            settings = [self._shown(path) for path in beside]
+            if self.logs and not logs:
+                logs = [self._shown(path) for path in found.logs]
+        refused: tuple[Any, ...] = ()
+        case = None
+        try:
+            case = self.read(logs, settings, progress) if logs or settings else None
+        except InputError as error:
+            refused = (Told(str(error), "warn"),)
+        dialogue = self._begin(case)
+        return Turn((*refused, *dialogue.open()), dialogue.case, (*logs, *settings))
+
+    def _begin(self, case: "Case | None") -> "Dialogue":
+        from oomdoc.chat.session import Dialogue
+        from oomdoc.facts.case import Case as Nothing
+
         journal = self._journal()
-        self.dialogue = Dialogue(case, language=self.language, journal=journal, folder=self.folder)
-        drawn = self.dialogue.open()
-        return Turn(tuple(drawn), self.dialogue.case, (*logs, *settings))
+        made = Dialogue(case or Nothing(), language=self.language, journal=journal, folder=self.folder)
+        self.dialogue = made
+        return made
+
+    @property
+    def talk(self) -> "Dialogue":
+        """The dialogue; an empty one where reading was stopped before there was one."""
+        return self.dialogue or self._begin(None)
 
     def say(self, text: str) -> Turn:
         """One utterance."""
-        assert self.dialogue is not None
-        return self._turn(self.dialogue.say(text))
+        return self._turn(self.talk.say(text))
 
     def set_fact(self, name: str, value: "Value") -> Turn:
         """A fact edited in the panel."""
-        assert self.dialogue is not None
-        return self._turn(self.dialogue.set_fact(name, value))
+        return self._turn(self.talk.set_fact(name, value))
 
     def take(self, paths: Sequence[str], progress: Progress | None = None) -> Turn:
         """Read files and add them to the case."""
-        assert self.dialogue is not None
         from oomdoc.ingest.errors import InputError
 
         logs = [path for path in paths if not _is_setting(path)]
         settings = [path for path in paths if _is_setting(path)]
         if not paths:
             raise InputError("name a file")
-        return self._turn(self.dialogue.take(self.read(logs, settings, progress), ", ".join(paths)))
+        return self._turn(self.talk.take(self.read(logs, settings, progress), ", ".join(paths)))
 
     def done(self, effect: Any, outcome: Any) -> Turn:
         """How a request of the dialogue ended."""
-        assert self.dialogue is not None
-        return self._turn(self.dialogue.done(effect, outcome))
+        return self._turn(self.talk.done(effect, outcome))
 
     @staticmethod
     def read(logs: Sequence[str], settings: Sequence[str], progress: Progress | None) -> Any:
@@ -79,8 +98,7 @@ class Doctor:
         return read_inputs(logs, configs=settings, progress=progress)
 
     def _turn(self, reply: Any) -> Turn:
-        assert self.dialogue is not None
-        return Turn(tuple(reply.blocks), self.dialogue.case, effects=tuple(reply.effects))
+        return Turn(tuple(reply.blocks), self.talk.case, effects=tuple(reply.effects))
 
     def _journal(self) -> Any:
         if not self.journalled:

@@ -21,7 +21,6 @@ from oomdoc.tui import terminal
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals")
 ROOT = Path(__file__).parents[2]
-START = "from oomdoc.cli.tui import command; command(prog_name='oomdoc tui')"
 OOM = (ROOT / "examples" / "eval-crash" / "train.log").read_text(encoding="utf-8")
 
 
@@ -65,7 +64,7 @@ def room(
         known = {**os.environ, "TERM": "xterm-256color", "OOMDOC_LANG": "en", "PYTHONPATH": str(ROOT)}
         known["XDG_STATE_HOME"] = str(folder / "state")
         known.pop("NO_COLOR", None)
-        os.execve(sys.executable, [sys.executable, "-c", START, *arguments], {**known, **environment})
+        os.execve(sys.executable, [sys.executable, "-m", "oomdoc", "tui", *arguments], {**known, **environment})
     fcntl.ioctl(file, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
     try:
         yield Screen(file), pid
@@ -154,9 +153,10 @@ def test_leaving_early_lets_the_run_go_on(run: Path) -> None:
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
 def test_without_a_terminal_it_is_one_clear_line(run: Path, term: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", START], cwd=run, env={**os.environ, "TERM": term, "OOMDOC_LANG": "en"},
+        [sys.executable, "-m", "oomdoc", "tui"], cwd=run, env={**os.environ, "TERM": term, "OOMDOC_LANG": "en"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=30, start_new_session=True,
     )  # fmt: skip
+    assert done.returncode == 2
     assert done.stdout == ""
     lines = done.stderr.splitlines()
     assert len(lines) == 2

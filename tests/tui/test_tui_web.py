@@ -23,7 +23,6 @@ from aiohttp.test_utils import TestClient, TestServer  # noqa: E402
 from oomdoc.tui.web import make_server  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-TUI = [sys.executable, "-c", "from oomdoc.cli.tui import command; command(prog_name='oomdoc tui')"]
 SERVE = (
     "import sys; from oomdoc.tui.web import make_server\n"
     "make_server(sys.argv[3:], 'localhost', int(sys.argv[1]), None, 'en', sys.argv[2]).serve()"
@@ -109,7 +108,11 @@ async def test_the_room_is_used_in_a_browser(tmp_path: Path) -> None:
         "PYTHONPATH": str(ROOT),
         "OOMDOC_LANG": "en",
     }
-    server = subprocess.Popen([sys.executable, "-c", SERVE, str(port), "secret", *TUI], cwd=run, env=environment)
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVE, str(port), "secret", sys.executable, "-m", "oomdoc", "tui"],
+        cwd=run,
+        env=environment,
+    )
     browser = subprocess.Popen(
         ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
          "--window-size=1000,700", f"--user-data-dir={tmp_path / 'browser'}", "about:blank"],

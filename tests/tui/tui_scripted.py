@@ -60,7 +60,7 @@ def report_blocks(language: Language = "en", log: str = "train.log") -> tuple[An
         ),
         blocks.StepsBlock((
             blocks.Step("batch-one", "batch-size-too-large", "单卡 batch 降到 1" if zh else "one sample on a card",
-                        None, "--batch_size 1", "same-result", "更慢" if zh else "slower"),
+                        native="--batch_size 1", promise="same-result", cost="更慢" if zh else "slower"),
         )),
         blocks.QuestionBlock(
             "train.precision", "训练用什么精度？" if zh else "Which precision does the training use?",

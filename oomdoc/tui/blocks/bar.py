@@ -32,7 +32,7 @@ class BarView(BlockView):
         ]
         if block.requested_bytes is not None:
             entries.append((">", "bad", f" {self.say('bar.requested')} {size(block.requested_bytes)}"))
-        return drawn + _legend(entries, columns)
+        return drawn + legend(entries, columns)
 
 
 def look_of(kind: str, place: int) -> tuple[str, str]:
@@ -43,7 +43,8 @@ def look_of(kind: str, place: int) -> tuple[str, str]:
     return _CYCLE[place % len(_CYCLE)], roles[place % len(roles)]
 
 
-def _legend(entries: list[tuple[str, str, str]], columns: int) -> list[Line]:
+def legend(entries: list[tuple[str, str, str]], columns: int) -> list[Line]:
+    """Glyph, its role and its label, in as many columns as fit."""
     room = max((width(glyph + text) for glyph, _, text in entries), default=0) + 3
     across = max(columns // room, 1)
     drawn: list[Line] = []

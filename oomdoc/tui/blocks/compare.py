@@ -3,8 +3,8 @@
 from typing import ClassVar
 
 from oomdoc.report.blocks_chat import CompareBlock, CompareRow
-from oomdoc.report.layout import pack, shares, width
-from oomdoc.tui.blocks.bar import look_of
+from oomdoc.report.layout import shares, width
+from oomdoc.tui.blocks.bar import legend, look_of
 from oomdoc.tui.blocks.view import BlockView
 from oomdoc.tui.figures import size
 from oomdoc.tui.ink import Line, prose
@@ -64,9 +64,7 @@ class CompareView(BlockView):
         for row in self.block.rows:
             for place, segment in enumerate(row.segments):
                 seen.setdefault(segment.label, look_of(segment.kind, place))
-        return [
-            ((text, "dim"),) for text in pack([f"{glyph} {label}" for label, (glyph, _) in seen.items()], columns, "  ")
-        ]
+        return legend([(glyph, role, f" {label}") for label, (glyph, role) in seen.items()], columns)
 
     @property
     def expandable(self) -> bool:
