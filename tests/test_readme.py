@@ -30,9 +30,9 @@ def test_the_readme_mentions_every_command(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_with_an_example(name: str) -> None:
-    """`-h` ends with how it is used."""
-    shown = CliRunner().invoke(cli, [name, "-h"])
-    assert shown.exit_code == 0
+    """The help ends with how it is used."""
+    shown = CliRunner().invoke(cli, [name, "--help"])
+    assert shown.exit_code == 0, shown.output
     assert re.search(rf"Example: .*\boomdoc {name}\b", " ".join(shown.output.split()))
 
 
