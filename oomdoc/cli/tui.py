@@ -59,6 +59,7 @@ def open_room(
     from oomdoc.tui.app import DoctorApp
     from oomdoc.tui.doctor import Doctor
 
+    sys.setswitchinterval(0.001)  # a key waits for the reading thread this long, not Python's 5 ms for every step of it
     ascii_only = not terminal.draws_unicode()
     terminal.soften()
     piped = not sys.stdin.isatty()

@@ -91,6 +91,7 @@ class DoctorApp(Room):
         self._cards = cards
         self._progress: ProgressView | None = None
         self._share: float | None = None
+        self._stage = ""
         self.set_class(ascii_only, "-ascii")
         for one in themes.THEMES:
             self.register_theme(one)
@@ -151,7 +152,7 @@ class DoctorApp(Room):
 
     def on_progressed(self, event: Progressed) -> None:
         """How far the work is."""
-        self._share = event.share
+        self._share, self._stage = event.share, event.what
 
     async def _tick(self) -> None:
         work = self.turns.now
@@ -162,7 +163,8 @@ class DoctorApp(Room):
         status.busy, status.state = True, work.told
         if seconds < _PATIENCE:
             return
-        progress = Progress(work.told, self._share, int(seconds))
+        told = f"{work.told}: {self._stage}" if self._stage else work.told
+        progress = Progress(told, self._share, int(seconds))
         if self._progress is None:
             await self.chat.add([progress])
             self._progress = cast("ProgressView", self.chat.views[-1])
@@ -170,7 +172,7 @@ class DoctorApp(Room):
             self._progress.show(progress)
 
     async def _end_progress(self) -> None:
-        self._share = None
+        self._share, self._stage = None, ""
         if self._progress is not None:
             await self._progress.remove()
             self._progress = None

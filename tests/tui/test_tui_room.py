@@ -49,6 +49,7 @@ async def test_the_first_frame_is_drawn_and_keys_are_taken_before_anything_was_r
         assert app.prompt.value == "why"
         await asyncio.sleep(0.8)
         await pilot.pause()
+        assert "looking around: train.log" in text_of(app)
         assert "25 %" in text_of(app)  # what takes long says how far it is
         assert app.status.busy
         doctor.gate.set()
