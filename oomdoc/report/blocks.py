@@ -1,9 +1,11 @@
 """What a report is made of; text, Markdown, HTML and the chat draw the same blocks. No block knows how it looks."""
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from oomdoc.facts.lazy import dataclass
-from oomdoc.facts.model import Value
+
+if TYPE_CHECKING:  # the first frame draws blocks before pydantic is loaded
+    from oomdoc.facts.model import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,9 @@ class Step:
     title: str
     how: str | None = None
     native: str | None = None
-    sets: tuple[tuple[str, Value], ...] = ()
     promise: str | None = None
     cost: str | None = None
+    sets: "tuple[tuple[str, Value], ...]" = ()
 
 
 @dataclass(frozen=True, slots=True)
