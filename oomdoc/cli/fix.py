@@ -75,8 +75,8 @@ def _fix(paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], 
         return diagnostics.NONE_NAMEABLE
     _tried(documents, language)
     proven = _verify(way, offer, diagnosis, options, language) if options["verify"] and offer else None
-    if proven is False:
-        return diagnostics.CONTRADICTED
+    if proven is False:  # exit 3 belongs to a probe alone; a refuted plan is not written
+        return diagnostics.NONE_NAMEABLE
     if offer is not None and (options["write"] or options["output"]):
         return _write(offer, way, options, language)
     _show(way, options, language, wishes=bool(keep or chosen))
@@ -167,25 +167,28 @@ def _verify(
     """Whether the dry run agrees; None where it could not say."""
     from oomdoc.engine.findings import values_of
     from oomdoc.facts.units import size
-    from oomdoc.probe.dryrun import dry_run
+    from oomdoc.probe.verify import verify_plan
     from oomdoc.remedies.advise import capacity_of
     from oomdoc.remedies.weigh import joined
+    from oomdoc.report.verification import said
 
     facts = values_of(diagnosis.case)
     capacity = capacity_of(facts)
-    changes = {**(way.advice.solved or {}), **offer.changes}
-    try:
-        found = dry_run(joined({**facts, **(way.advice.solved or {})}, changes), python=options["python"])
-    except Exception as error:  # whatever the environment does, the plan is merely not proven
-        diagnostics.say_error(
-            say(language, "fix.cannot_verify", reason=str(error).splitlines()[0] if str(error) else "?")
-        )
+    if not capacity:
+        diagnostics.say_error(say(language, "fix.cannot_verify", reason=say(language, "fix.no_capacity")))
         return None
-    peak = found.profile.device_bytes
-    fits = not capacity or found.profile.allocated_bytes <= capacity
-    key = "fix.proven" if fits else "fix.refuted"
-    diagnostics.say_error(say(language, key, device=size(peak), capacity=size(capacity) if capacity else "?"))
-    return fits
+    solved = way.advice.solved or {}
+    after = joined({**facts, **solved}, {**solved, **offer.changes})
+    check = verify_plan(after, capacity, python=options["python"])
+    reason = check.reasons[0] if check.reasons else None
+    sentence = said(reason, language) if reason else "?"
+    if check.outcome == "unclear" or check.profile is None:
+        diagnostics.say_error(say(language, "fix.cannot_verify", reason=sentence))
+        return None
+    key = "fix.proven" if check.outcome == "confirmed" else "fix.refuted"
+    shown = {"device": size(check.profile.device_bytes), "capacity": size(capacity)}
+    diagnostics.say_error(say(language, key, **shown))
+    return check.outcome == "confirmed"
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, Any]:

@@ -94,7 +94,12 @@ def _contains(operand: Any) -> Callable[[Value], bool]:
 
 def _matches(operand: Any) -> Callable[[Value], bool]:
     pattern = lazy(str(operand), re.IGNORECASE)
-    return lambda value: isinstance(value, str) and pattern.search(value) is not None
+
+    def test(value: Value) -> bool:
+        items = value if isinstance(value, tuple | list) else (value,)
+        return any(isinstance(item, str) and pattern.search(item) is not None for item in items)
+
+    return test
 
 
 def _version(holds: Callable[[tuple[int, ...], tuple[int, ...]], bool]) -> Callable[[Any], Callable[[Value], bool]]:

@@ -26,6 +26,8 @@ from oomdoc.engine.conditions import ConditionError, compile_clause
         ({"fact": "a", "absent": True}, {}, None),
         ({"fact": "a", "contains": "lm_head"}, {"a": ("embed", "LM_head")}, True),
         ({"fact": "a", "matches": "^torch\\."}, {"a": "torch.cuda"}, True),
+        ({"fact": "a", "matches": "."}, {"a": ("embed_tokens",)}, True),
+        ({"fact": "a", "matches": "."}, {"a": ()}, False),
         ({"fact": "a", "version_below": "4.54"}, {"a": "4.9.1"}, True),
         ({"fact": "a", "version_at_least": "2.1"}, {"a": "2.1.0+cu118"}, True),
         ({"fact": "a", "version_at_least": "2.1"}, {"a": "main"}, False),
