@@ -1,6 +1,6 @@
 """A setting that did not arrive or does not do what it looks like: the finding and its sentence in both languages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from oomdoc.facts.fact import Fact, How, Source
@@ -9,6 +9,8 @@ from oomdoc.facts.model import Model, Value
 IssueKind: TypeAlias = Literal[
     "misspelt", "misplaced", "removed", "lost", "contradictory", "inactive", "bounds_nothing"
 ]
+
+_NOT_READ = frozenset({"misspelt", "misplaced", "removed", "lost"})  # of two that contradict, one was read
 
 
 class Issue(Model):
@@ -27,19 +29,26 @@ class Issue(Model):
     stayed: Value = None
 
 
-def issues_fact(issues: Sequence[Issue]) -> Fact | None:
-    """The fact `framework.settings_issue`, e.g. `lost: --deepspeed zero3`; several issues stand in one value."""
+def issue_facts(issues: Sequence[Issue]) -> Iterator[Fact]:
+    """What did not arrive: `framework.settings_issue` as it was written (`--deepspeed zero3`), and
+    `framework.lost_settings`, the canonical facts it would have set."""
     if not issues:
-        return None
-    first = issues[0]
-    source = Source(
-        how=How.COMMAND if first.native.startswith("--") or first.native.isupper() else How.CONFIG,
-        file=first.file,
-        line=first.line,
-        span=first.span,
-        native=first.native,
-        status={"lost": "lost", "misspelt": "misspelt"}.get(first.kind, "inactive"),
-        note=first.en,
+        return
+    written = tuple(f"{issue.native} {issue.written}".rstrip() for issue in issues)
+    yield Fact(name="framework.settings_issue", value=written, source=_source(issues[0]))
+    lost = [issue for issue in issues if issue.fact and issue.kind in _NOT_READ]
+    if lost:
+        names = tuple(dict.fromkeys(issue.fact for issue in lost))
+        yield Fact(name="framework.lost_settings", value=names, source=_source(lost[0]))
+
+
+def _source(issue: Issue) -> Source:
+    return Source(
+        how=How.COMMAND if issue.native.startswith("--") or issue.native.isupper() else How.CONFIG,
+        file=issue.file,
+        line=issue.line,
+        span=issue.span,
+        native=issue.native,
+        status={"lost": "lost", "misspelt": "misspelt"}.get(issue.kind, "inactive"),
+        note=issue.en,
     )
-    value = "; ".join(f"{issue.kind}: {issue.native} {issue.written}".rstrip() for issue in issues)
-    return Fact(name="framework.settings_issue", value=value, source=source)

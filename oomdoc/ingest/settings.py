@@ -9,7 +9,7 @@ from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.ingest.effective import effective
 from oomdoc.ingest.frameworks import framework
-from oomdoc.ingest.issue import Issue, issues_fact
+from oomdoc.ingest.issue import Issue, issue_facts
 from oomdoc.ingest.recognise import FrameworkMatch, Material, recognise
 from oomdoc.ingest.spelling import problems
 from oomdoc.ingest.syntax.setting import Command, Parsed
@@ -44,8 +44,7 @@ def ingest_settings(parsed: Sequence[Parsed], text: str = "", known: Iterable[Fa
     added, idle = effective([*stated, *facts], material.commands, entry, match)
     issues = [*problems(parsed, match), *idle]
     told = [*_framework_facts(match), *facts, *added]
-    if failed := issues_fact([issue for issue in issues if _counts(issue)]):
-        told.append(failed)
+    told.extend(issue_facts([issue for issue in issues if _counts(issue)]))
     return SettingsRead(tuple(told), tuple(issues), match, tuple(readings), tuple(material.commands))
 
 

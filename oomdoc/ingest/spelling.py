@@ -5,6 +5,7 @@ A name that exists anywhere is never called misspelt: the lists of all versions 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 
 from oomdoc.facts.model import Value
@@ -13,6 +14,7 @@ from oomdoc.ingest.frameworks import Framework, Names, Parameter, framework, nor
 from oomdoc.ingest.issue import Issue
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Parsed, Setting
+from oomdoc.ingest.syntax.shell import UNEXPORTED
 from oomdoc.ingest.translate import Vocabulary, model_words, native_name
 from oomdoc.ingest.version_range import contains
 
@@ -24,7 +26,7 @@ _EXCLUSIVE = (("bf16", "fp16"), ("load_in_4bit", "load_in_8bit"))
 def problems(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Issue]:
     """Everything that is wrong with the settings, in the order of the text; nothing is guessed without a framework."""
     entry = framework(match.id) if match else None
-    found = list(_lost(parsed, match))
+    found = [*_lost(parsed, match), *_kept_by_the_shell(parsed, match)]
     if entry is None or match is None:
         return found
     known = _known_names(entry)
@@ -76,6 +78,31 @@ def _lost(parsed: Iterable[Parsed], match: FrameworkMatch | None) -> Iterator[Is
             )
 
 
+def _kept_by_the_shell(parsed: Iterable[Parsed], match: FrameworkMatch | None) -> Iterator[Issue]:
+    """Environment variables on a line of their own without `export`: the program that follows does not get them."""
+    kept = [
+        setting
+        for document in parsed
+        for setting in document.settings
+        if setting.kind == "assignment" and setting.note == UNEXPORTED and setting.key in _all_variables()
+    ]
+    vocabulary = Vocabulary(match) if kept else None
+    for setting in kept:
+        assert vocabulary is not None
+        meant = replace(setting, kind="env", note=None)
+        fact, stayed = _meaning(vocabulary, meant, match)
+        tail_en, tail_zh = _stayed(fact, stayed, known=fact is not None and stayed is not SILENT)
+        yield _issue(
+            setting,
+            "lost",
+            suggestion=f"export {setting.key}",
+            fact=fact,
+            stayed=None if stayed is SILENT else stayed,
+            en=f"{setting.key} stayed in the shell: it stands on a line of its own without export{tail_en}",
+            zh=f"{setting.key} 只留在 shell 里：单独成行而没有 export，程序读不到{tail_zh}",
+        )
+
+
 def _meaning(vocabulary: Vocabulary, setting: Setting, match: FrameworkMatch | None) -> tuple[str | None, object]:
     """(fact, default) of an option that did not arrive; SILENT where the default is not known."""
     _, parameters = vocabulary.meanings(setting)
@@ -83,7 +110,7 @@ def _meaning(vocabulary: Vocabulary, setting: Setting, match: FrameworkMatch | N
         if parameter.fact and convert(parameter, setting.value) is not SILENT:
             known, value = parameter.default_at(match.number_of(parameter.of)) if match else (False, None)
             return parameter.fact, value if known else SILENT
-    return None, SILENT
+    return next((parameter.fact for parameter in parameters if parameter.fact), None), SILENT  # its file is not here
 
 
 def _stayed(fact: str | None, value: object, *, known: bool) -> tuple[str, str]:
@@ -160,6 +187,7 @@ def _unknown(setting: Setting, entry: Framework, match: FrameworkMatch, known: f
         yield _issue(
             setting,
             "misplaced",
+            fact=_named(framework(homes[0]), name),
             en=f"{native_name(setting)} is an option of {title}; {entry.name} does not read it",
             zh=f"{native_name(setting)} 是 {title} 的参数，{entry.name} 不会读取",
         )
@@ -216,6 +244,12 @@ def _default_of(name: str, entry: Framework, match: FrameworkMatch) -> tuple[str
     return None, None, False
 
 
+def _named(entry: Framework, name: str) -> str | None:
+    """The fact that an option of a framework sets at any version."""
+    named = (parameter for parameter in entry.parameters if name in map(normal, parameter.names))
+    return next((parameter.fact for parameter in named if parameter.fact), None)
+
+
 def _other_version(setting: Setting, name: str, entry: Framework, match: FrameworkMatch) -> Iterator[Issue]:
     """An option that exists, but not in the version that was stated."""
     groups = [group for group in entry.known_names if name in map(normal, group.names.split())]
@@ -228,6 +262,7 @@ def _other_version(setting: Setting, name: str, entry: Framework, match: Framewo
         setting,
         "removed",
         suggestion=instead,
+        fact=_named(entry, name) or (_named(entry, normal(instead)) if instead else None),
         en=f"{native_name(setting)} does not exist in {entry.name} {match.version}{tail_en}",
         zh=f"{entry.name} {match.version} 没有 {native_name(setting)}{tail_zh}",
     )

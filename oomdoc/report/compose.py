@@ -263,7 +263,7 @@ def _notes(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
         sentences.append(say(language, "report.more_ranks", count=ranks.value))
     issue = case.fact("framework.settings_issue")
     if issue and issue.value:
-        sentences.append(say(language, "report.settings_issue", issue=issue.value))
+        sentences.append(say(language, "report.settings_issue", issue=show_fact(issue)))
     for found in [one for one in case.disagreements() if not _same_place(one.kept.value, one.other.value)][:3]:
         kept, other = found.kept, found.other
         sentences.append(

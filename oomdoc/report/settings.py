@@ -118,7 +118,7 @@ def _rows(read: SettingsRead, language: Language, everything: bool) -> Iterator[
 
 def _derived(read: SettingsRead) -> list[Fact]:
     listed = {id(row.fact) for row in read.readings}
-    hidden = {"framework.name", "framework.version", "framework.settings_issue"}
+    hidden = {"framework.name", "framework.version", "framework.settings_issue", "framework.lost_settings"}
     return [fact for fact in read.facts if id(fact) not in listed and fact.name not in hidden]
 
 

@@ -111,6 +111,7 @@ def test_the_blank_behind_a_backslash_and_the_files_beside_the_command_are_seen_
     facts = {fact["name"]: fact for fact in json.loads(out)["facts"]}
     assert facts["parallel.zero_stage"]["value"] == 3
     assert facts["parallel.zero_stage"]["source"]["file"] == "ds.json"
-    assert "lost: --per_device_train_batch_size" in facts["framework.settings_issue"]["value"]
+    assert facts["framework.settings_issue"]["value"][0].startswith("--per_device_train_batch_size ")
+    assert facts["framework.lost_settings"]["value"][0] == "train.per_device_batch_size"
     begin, end = facts["framework.settings_issue"]["source"]["span"]
     assert text[begin:end] == "per_device_train_batch_size"

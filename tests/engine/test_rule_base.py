@@ -26,5 +26,10 @@ def test_a_rule_fires_stays_quiet_and_asks_as_its_cases_say(rule):
     assert list(failures(rule)) == []
 
 
+def test_no_rule_reads_meaning_out_of_the_names_of_options():
+    """What a lost option would have set is a fact of its own; `pixel` in a name says nothing."""
+    assert [rule.path for rule in rules() if "framework.settings_issue" in rule.facts] == []
+
+
 def test_every_cause_has_a_rule():
     assert {rule.cause for rule in rules()} >= set(TAXONOMY)

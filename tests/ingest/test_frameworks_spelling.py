@@ -94,6 +94,27 @@ def test_what_a_misspelt_option_left_in_force_is_said_in_both_languages() -> Non
     assert (issue.fact, issue.stayed, issue.suggestion) == ("image.max_pixels", 12845056, "MAX_PIXELS")
 
 
+@pytest.mark.parametrize(
+    ("command", "lost"),
+    [
+        ("swift sft --model a --train_type lora\n --deepspeed not_here.json", ("parallel.zero_stage",)),
+        ("swift sft --model a --train_type lora --cutoff_len 5", ("train.max_length",)),
+        ("swift sft --model a --train_type lora --quant_bit 4 --lora_rnak 8", ("quant.bits", "lora.rank")),
+        ("swift sft --model a --train_type lora --gradient_checkpoiting true", ("train.gradient_checkpointing",)),
+    ],
+)
+def test_what_did_not_arrive_is_known_by_its_canonical_name(command: str, lost: tuple[str, ...]) -> None:
+    """Rules ask for the fact that was meant: a name says nothing, and the file behind an option may be elsewhere."""
+    read = ingest_settings([shell.parse(command + "\n", "run.sh")])
+    assert {fact.value for fact in read.facts if fact.name == "framework.lost_settings"} == {lost}
+
+
+def test_an_option_of_another_version_is_known_by_its_canonical_name() -> None:
+    parsed = [shell.parse("swift sft --model a --sft_type lora\n", "run.sh")]
+    facts = ingest_settings(parsed, "ms-swift==4.0.0").facts
+    assert [fact.value for fact in facts if fact.name == "framework.lost_settings"] == [("train.method",)]
+
+
 def test_the_committed_schema_is_the_model() -> None:
     committed = json.loads((Path(oomdoc.__file__).parent / "schemas/framework-v1.json").read_text(encoding="utf-8"))
     committed.pop("$schema")
