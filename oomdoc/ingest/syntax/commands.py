@@ -193,6 +193,8 @@ def _within(text: str, start: int, line_end: int) -> Region | None:
     if match is None or match.start() > line_end:
         return None
     line_start = text.rfind("\n", 0, match.start()) + 1
+    if text[line_start : match.start()].lstrip().startswith("#") and "\n" in match["prefix"]:
+        return None  # a comment does not go on behind its backslash: the program stands on a line of its own
     lead = PROMPT.match(text, line_start, line_end)
     clean = text[max(lead.end() if lead else line_start, line_start) : match.start()].strip(" \t`>*-$") == ""
     region = _extended(text, match.start(), prose=not clean, program_end=match.end())
@@ -278,12 +280,25 @@ def _above(text: str, start: int) -> int:
     if text[line_start:start].strip():
         return start
     for _ in range(40):
-        previous = text.rfind("\n", 0, max(line_start - 1, 0)) + 1
-        if line_start == 0 or not (above := ASSIGNMENT_LINE.search(text[previous : line_start - 1])):
+        end = _above_comments(text, line_start)
+        previous = text.rfind("\n", 0, max(end - 1, 0)) + 1
+        if end == 0 or not (above := ASSIGNMENT_LINE.search(text[previous : end - 1])):
             break
         line_start = previous + above.start()
         if above.start():
             return line_start
+    return line_start
+
+
+def _above_comments(text: str, line_start: int) -> int:
+    """The begin of the comment lines that stand above a line and follow a backslash, which they made useless."""
+    end = line_start
+    for _ in range(4):
+        previous = text.rfind("\n", 0, max(end - 1, 0)) + 1
+        line = text[previous : max(end - 1, 0)].strip()
+        if not line.startswith("#"):
+            return end if line.endswith("\\") else line_start
+        end = previous
     return line_start
 
 

@@ -3,6 +3,8 @@
 Words come from `shell_words`, commands from `launch`, prose around commands is `commands.py`'s matter.
 """
 
+import re
+from collections.abc import Iterator
 from dataclasses import field, replace
 from functools import cache
 from typing import Any
@@ -39,6 +41,9 @@ ORDINARY = names(
     "lspci lscpu uname"
 )
 
+UNEXPORTED = "not exported"  # the note of an assignment whose value no program of the script sees
+_HANDED_ON = r"\$\{?[!#]?NAME\b|(?:-e|--env|--export)[ =]\S*NAME\b|\bset\s+-(?:a\b|o\s+allexport)|\bexport\b[^\n]*\bNAME\b"
+
 
 @cache
 def _parser() -> Any:
@@ -65,7 +70,7 @@ def parse(text: str, file_name: str = "<text>", *, pasted: bool = False) -> Pars
     problems = list(reader.problems)
     if "\r\n" in text and not pasted and fixed == text and not file_name.lower().endswith((".bat", ".cmd", ".ps1")):
         problems.append(Problem(1, "Windows line endings: bash reads the carriage return as part of the last word"))
-    return Parsed("shell", tuple(reader.settings), tuple(reader.commands), tuple(problems))
+    return Parsed("shell", tuple(reader.handed_on()), tuple(reader.commands), tuple(problems))
 
 
 @dataclass(slots=True)
@@ -109,9 +114,13 @@ class _Reader:
     def _command(self, node: Node, note: str | None) -> None:
         words: list[Word] = []
         env: list[Setting] = []
-        redirect_end = node.end_byte
+        # The grammar lets a comment stand between assignments and their command; bash ends the assignments there.
+        begin = max((child.end_byte for child in node.children if child.type == "comment"), default=node.start_byte)
+        start = next((child.start_byte for child in node.children if child.start_byte >= begin), node.start_byte)
         for child in node.children:
-            if child.type == "variable_assignment":
+            if child.type == "variable_assignment" and child.end_byte <= begin:
+                self._assign(child, "assignment", note)
+            elif child.type == "variable_assignment":
                 setting = self._assignment(child, "env", note)
                 env.extend([setting] if setting else [])
             elif child.type == "command_name":
@@ -119,7 +128,7 @@ class _Reader:
                 words.extend(self.evaluator.words(inner))
             elif child.type in ARGUMENTS:
                 words.extend(self.evaluator.words(child))
-        self._run(words, env, (node.start_byte, redirect_end), note)
+        self._run(words, env, (start, node.end_byte), note)
 
     def _run(self, words: list[Word], env: list[Setting], span: tuple[int, int], note: str | None) -> None:
         if words and is_flag(words[0]) and self.commands and not env:
@@ -273,6 +282,16 @@ class _Reader:
                 continue
         if len(words) > 1 and not is_flag(words[0]):
             self._run(words, env, (words[0].span[0], words[-1].span[1]), None)
+
+    def handed_on(self) -> Iterator[Setting]:
+        """The settings, with a note on every assignment that the shell keeps to itself: neither exported nor read."""
+        last = max((command.span[0] for command in self.commands), default=0)
+        for setting in self.settings:
+            if setting.kind != "assignment" or setting.key in self.exported or setting.note or not setting.key_span:
+                yield setting
+                continue
+            used = re.search(_HANDED_ON.replace("NAME", re.escape(setting.key)), self.text.text)
+            yield setting if used or setting.key_span[0] > last else replace(setting, note=UNEXPORTED)
 
     def windows_environment(self, text: str) -> str:
         """`$env:NAME = "value"` of PowerShell; the line is blanked for bash."""
