@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oomdoc.memory.predict import architecture_of
 from oomdoc.remedies.options import knobs
-from oomdoc.remedies.search import Search
+from oomdoc.remedies.search import Search, ordered
 from oomdoc.remedies.solver import HASTE, solve
 from oomdoc.remedies.weigh import Scale, scale_for
 
@@ -29,7 +29,8 @@ def main(runs: int) -> int:
         scale = scale_for(model, facts, capacity, room)
         turned = small(knobs(facts))
         expected = cheapest(scale, turned, room)
-        found = Search(Scale(model, scale.facts), turned, room, lambda option: option.cost(HASTE)).run()
+        plain = Scale(model, scale.facts)
+        found = Search(plain, ordered(plain, turned), room, lambda option: option.cost(HASTE)).run()
         price = None if found is None else sum(option.cost(HASTE) for option in found)
         fitting += expected is not None
         equal += price is expected or (price is not None and expected is not None and abs(price - expected) < 1e-6)

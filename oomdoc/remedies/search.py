@@ -1,6 +1,7 @@
 """The cheapest combination of options that fits: branch and bound over the knobs, every node weighed by the model."""
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
@@ -8,7 +9,7 @@ from oomdoc.remedies.options import Knob, Option
 from oomdoc.remedies.weigh import Scale, Weight
 
 MOST = 6000  # evaluations of one search; about half a second
-Cost = Callable[[Option], float]
+Cost: TypeAlias = Callable[[Option], float]
 
 
 def changes_of(chosen: Sequence[Option]) -> dict[str, Value]:
@@ -19,12 +20,22 @@ def changes_of(chosen: Sequence[Option]) -> dict[str, Value]:
     return changes
 
 
+Ordered: TypeAlias = Sequence[tuple[Knob, Option]]
+
+
+def ordered(scale: Scale, knobs: Sequence[Knob]) -> Ordered:
+    """The knobs that save something, each with its leanest option, the one that saves most first."""
+    kept = useful(scale, knobs)
+    leanest = [_leanest(scale, knob, kept) for knob in kept]
+    return sorted(zip(kept, leanest, strict=True), key=lambda pair: -_saving(scale, pair[1]))
+
+
 @dataclass
 class Search:
     """One search. `room` is what the run may take; `cost` is what a plan costs per option."""
 
     scale: Scale
-    knobs: Sequence[Knob]
+    order: Ordered
     room: int
     cost: Cost
     sure: int | None = None  # bytes that not even the upper bound may pass
@@ -33,11 +44,8 @@ class Search:
 
     def run(self) -> tuple[Option, ...] | None:
         """The cheapest options that fit together, or None where even all of them do not."""
-        ordered = useful(self.scale, self.knobs)
         self._limit = self.scale.count + MOST
-        leanest = [_leanest(self.scale, knob, ordered) for knob in ordered]
-        self._order = sorted(zip(ordered, leanest, strict=True), key=lambda pair: -_saving(self.scale, pair[1]))
-        if not self._fits([option for _, option in self._order]):
+        if not self._fits([option for _, option in self.order]):
             return None
         self._greedy()
         self._visit(0, (), 0.0)
@@ -51,9 +59,9 @@ class Search:
 
     def _greedy(self) -> None:
         """A first answer: everything at its leanest, then each option taken back or softened where that still fits."""
-        chosen: list[Option | None] = [option for _, option in self._order]
-        for place in sorted(range(len(chosen)), key=lambda i: -self.cost(self._order[i][1])):
-            for weaker in (None, *sorted(self._order[place][0].options, key=self.cost)):
+        chosen: list[Option | None] = [option for _, option in self.order]
+        for place in sorted(range(len(chosen)), key=lambda i: -self.cost(self.order[i][1])):
+            for weaker in (None, *sorted(self.order[place][0].options, key=self.cost)):
                 trial = [*chosen[:place], weaker, *chosen[place + 1 :]]
                 if self._fits([option for option in trial if option]):
                     chosen = trial
@@ -67,10 +75,10 @@ class Search:
         if self._fits(chosen):
             self.best, self.price = chosen, price
             return
-        if depth == len(self._order) or not self._fits([*chosen, *(option for _, option in self._order[depth:])]):
+        if depth == len(self.order) or not self._fits([*chosen, *(option for _, option in self.order[depth:])]):
             return
         self._visit(depth + 1, chosen, price)
-        for option in sorted(self._order[depth][0].options, key=self.cost):
+        for option in sorted(self.order[depth][0].options, key=self.cost):
             self._visit(depth + 1, (*chosen, option), price + self.cost(option))
 
 

@@ -13,7 +13,7 @@ from oomdoc.remedies.hardware import Card, cards_that_fit
 from oomdoc.remedies.options import Knob, Limits, Option, knobs
 from oomdoc.remedies.remarks import Remark, remarks
 from oomdoc.remedies.remedy import remedies
-from oomdoc.remedies.search import Search, changes_of
+from oomdoc.remedies.search import Search, changes_of, ordered
 from oomdoc.remedies.weigh import Scale, Weight, joined, scale_for
 
 HEADROOM = 0.04  # of the card: what a prediction leaves free
@@ -160,13 +160,14 @@ def _front(
     found: dict[frozenset[tuple[str, Value]], Plan] = {}
     for rank in _CLASSES:
         allowed = [Knob(kept) for knob in turned if (kept := tuple(o for o in knob.options if o.rank <= rank))]
+        order = ordered(scale, allowed)
         for haste, sure in ((HASTE, None), (_HURRIED, None), (HASTE, capacity)):
-            options = Search(scale, allowed, room, lambda option, haste=haste: option.cost(haste), sure).run()  # type: ignore[misc]
+            options = Search(scale, order, room, lambda option, haste=haste: option.cost(haste), sure).run()  # type: ignore[misc]
             if options:
                 plan = _plan(scale, options, before, chosen)
                 found.setdefault(frozenset(plan.changes.items()), plan)
     by_cause = [Knob(kept) for knob in turned if (kept := tuple(o for o in knob.options if o.remedy.id in favoured))]
-    options = Search(scale, by_cause, room, lambda option: option.cost(HASTE)).run()
+    options = Search(scale, ordered(scale, by_cause), room, lambda option: option.cost(HASTE)).run()
     straight = _plan(scale, options, before, chosen) if options else None
     if straight is not None:
         found.setdefault(frozenset(straight.changes.items()), straight)

@@ -104,11 +104,15 @@ def _worst(
     """The heaviest of some moments; what the allocator keeps beside tensors it can give back, and is not counted."""
     still = min(moment.bytes for moment in found)
     rest = [moment.parts for moment in found]
+    needed = [moment.bytes + more(moment) for moment in those]
+    most = max(needed)  # what lies around the tensors is the same at every moment
     weights = []
-    for moment in those:
+    for moment, need in zip(those, needed, strict=True):
+        if need < most:
+            continue
         around = outside(moment.parts, rest, settings)
         tensors = around.device - around.reserved + moment.bytes
-        raised = more(moment)
+        raised = need - moment.bytes
         moving = max(0, moment.bytes - still)
         weights.append(Weight(tensors + raised, min(around.low, tensors) + raised, around.high + raised, moving))
     return max(weights)

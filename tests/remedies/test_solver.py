@@ -11,7 +11,7 @@ from oomdoc.facts.units import GIB
 from oomdoc.memory.predict import architecture_of
 from oomdoc.remedies.options import Knob, Limits, knobs
 from oomdoc.remedies.remedy import remedies
-from oomdoc.remedies.search import Search, changes_of
+from oomdoc.remedies.search import Search, changes_of, ordered
 from oomdoc.remedies.solver import HASTE, solve
 from oomdoc.remedies.weigh import Scale, scale_for
 
@@ -73,8 +73,8 @@ def test_the_cheapest_plan_is_found(seed):
     scale = scale_for(model, facts, capacity, int(0.96 * capacity))
     turned = small(sorted(knobs(facts), key=lambda knob: random.Random(f"{seed}{knob.options[0].remedy.id}").random()))
     expected = cheapest(scale, turned, int(0.96 * capacity))
-    search = Search(Scale(model, scale.facts), turned, int(0.96 * capacity), lambda option: option.cost(HASTE))
-    found = search.run()
+    plain = Scale(model, scale.facts)
+    found = Search(plain, ordered(plain, turned), int(0.96 * capacity), lambda option: option.cost(HASTE)).run()
     if expected is None:
         assert found is None
     else:
