@@ -44,6 +44,7 @@ def _of_architecture(case: Case, model: Architecture, named: Fact) -> list[Fact]
         "model.max_positions": model.max_positions,
         "model.is_moe": model.experts is not None,
         "model.is_vision_language": model.vision is not None and model.kind == "decoder",
+        "model.image_input": _image_input(model),
         "model.pads_to_limit": model.pads_to_limit,
         "model.vision_window_attention": model.vision is not None and model.vision.window > 0,
         "model.is_diffusion": model.kind == "diffusion",
@@ -54,9 +55,16 @@ def _of_architecture(case: Case, model: Architecture, named: Fact) -> list[Fact]
     facts = [
         Fact(name=name, value=value, source=source)
         for name, value in stated.items()
-        if case.fact(name) is None and value != 0
+        if case.fact(name) is None and value is not None and value != 0
     ]
     return facts + _weights(case, model.counts.total, model.quant_bits)
+
+
+def _image_input(model: Architecture) -> str | None:
+    """How a vision-language model takes an image: the catalog's most tiles are 0 for its own resolution, 1 for none."""
+    if model.vision is None or model.kind != "decoder":
+        return None
+    return {0: "pixels", 1: "fixed"}.get(model.vision.max_tiles, "tiles")
 
 
 def _of_size(case: Case) -> list[Fact]:
