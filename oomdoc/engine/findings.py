@@ -1,7 +1,7 @@
 """Rules over a case: which fire, with which sum of evidence, ranked."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from oomdoc.engine.conditions import Values
@@ -49,16 +49,16 @@ def values_of(case: Case) -> dict[str, Value]:
     return {fact.name: fact.value for name in case.names() if (fact := case.fact(name))}
 
 
-def judge(rule: Rule, values: Values, said: Sign | None = None) -> Judgement:
-    """Evaluate one rule over the values of a case; `said` is a sign from outside the rule, which holds."""
+def judge(rule: Rule, values: Values, said: Sequence[Sign] = ()) -> Judgement:
+    """Evaluate one rule over the values of a case; `said` are signs from outside the rule, which hold."""
     fires = rule.when.test(values)
     if fires is False:
         return Judgement(rule, False, rule.prior, (), (), ())
     held: list[Sign] = []
     against: list[Sign] = []
     score = rule.prior
-    for sign in (*rule.signs, said) if said else rule.signs:
-        if sign is said or sign.condition.test(values):
+    for sign in (*rule.signs, *said) if said else rule.signs:
+        if sign.condition.test(values):
             score += sign.weight
             (held if sign.weight >= 0 else against).append(sign)
     held.sort(key=lambda sign: -sign.weight)
@@ -76,7 +76,7 @@ def rank(judgements: Iterable[Judgement]) -> tuple[Finding, ...]:
     """Findings from judgements, the most probable first; quiet rules and the improbable are left out."""
     best: dict[str, Finding] = {}
     for judgement in judgements:
-        finding = _finding(judgement)
+        finding = finding_of(judgement)
         if finding is None:
             continue
         known = best.get(finding.rule.cause)
@@ -90,7 +90,8 @@ def _order(finding: Finding) -> tuple[bool, float, str]:
     return finding.rule.cause == NO_INFORMATION, -finding.probability, finding.rule.id
 
 
-def _finding(judgement: Judgement) -> Finding | None:
+def finding_of(judgement: Judgement) -> Finding | None:
+    """A judgement as a finding; None where the rule is quiet, has no sign of its own, or is improbable."""
     if judgement.fires is False:
         return None
     score = judgement.score - (UNDECIDED_PENALTY if judgement.fires is None else 0.0)

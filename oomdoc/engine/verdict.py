@@ -17,12 +17,20 @@ _FAULTS = frozenset({"SIGSEGV", "SIGILL", "SIGFPE"})
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`event` is the message that decided, None where nothing did; `phase` is a choice of run.phase or "unknown"."""
+    """`event` is the message that decided, None where nothing did; `phase` is a choice of run.phase or "unknown".
+
+    Without an event, "not_oom" says that the run reached its end.
+    """
 
     outcome: Outcome
     memory: Memory
     phase: str
     event: Event | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run reached its end without a failure."""
+        return self.outcome == "not_oom" and self.event is None
 
 
 def judge(case: Case) -> Verdict:
@@ -42,6 +50,8 @@ def judge(case: Case) -> Verdict:
     late = next((event for event in case.events if event.kind == "oom" and event.fatal), None)
     if late:
         return Verdict("oom", late.memory, said, late)
+    if not fatal and case.value("run.finished") is True:
+        return Verdict("not_oom", "none", said)
     return Verdict("unclear", "none", said)
 
 

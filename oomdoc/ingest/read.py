@@ -7,7 +7,7 @@ from typing import BinaryIO, Final
 from oomdoc.facts.case import Case, Input, Series
 from oomdoc.facts.fact import Fact
 from oomdoc.facts.lazy import dataclass
-from oomdoc.ingest import events, hearsay, kinds, loaded, prose, ranks, series, tables, versions
+from oomdoc.ingest import events, finish, hearsay, kinds, loaded, prose, ranks, series, tables, versions
 from oomdoc.ingest.document import Document
 from oomdoc.ingest.encoding import SAMPLE, detect
 from oomdoc.ingest.errors import InputError
@@ -28,6 +28,7 @@ EXTRACTORS: Final[list[Extractor]] = [
     kinds.read,
     loaded.read,
     ranks.read,
+    finish.read,
 ]
 
 # Up to here a log is read whole; beyond, only its interesting places.

@@ -27,7 +27,7 @@ from oomdoc.report.mask import mask
 
 if TYPE_CHECKING:
     from oomdoc.probe.verify import Verification
-    from oomdoc.report.contract import VerificationOut
+    from oomdoc.report.contract import HistoryOut, VerificationOut
 
 
 def build_report(
@@ -60,6 +60,7 @@ def build_report(
         findings=tuple(_findings(diagnosis, language)),
         memory=_memory(diagnosis, language, verified),
         verification=_verification(verified, language),
+        history=_history(diagnosis, language),
         remedies=tuple(_remedy(step) for step in steps),
         questions=tuple(_questions(diagnosis, language)),
         undecided=tuple(untold),
@@ -73,6 +74,14 @@ def _verification(verified: "Verification | None", language: Language) -> "Verif
     from oomdoc.report.verification import verification_out
 
     return verification_out(verified, language)
+
+
+def _history(diagnosis: Diagnosis, language: Language) -> "HistoryOut | None":
+    if diagnosis.aftermath is None:
+        return None
+    from oomdoc.report.aftermath import history_out
+
+    return history_out(diagnosis.aftermath, diagnosis, language)
 
 
 def _memory(diagnosis: Diagnosis, language: Language, verified: "Verification | None") -> MemoryOut | None:

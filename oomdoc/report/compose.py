@@ -59,11 +59,16 @@ def quoted_once(drawn: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
 def _blocks(diagnosis: Diagnosis, language: Language, verified: "Verification | None") -> Iterator[blocks.Block]:
     case = diagnosis.case
     yield verdict_block(diagnosis, language)
+    if diagnosis.aftermath is not None:
+        from oomdoc.report.aftermath import aftermath_block
+
+        yield aftermath_block(diagnosis.aftermath, diagnosis, language)
     bar = bar_block(case, language)
     if bar:
         yield bar
     for finding in worth_showing(diagnosis):
-        yield cause_block(finding, case, language)
+        block = cause_block(finding, case, language)
+        yield _of_the_past(block, language) if diagnosis.verdict.finished else block
     prediction = prediction_block(diagnosis, language)
     if prediction:
         yield prediction
@@ -101,6 +106,11 @@ def worth_showing(diagnosis: Diagnosis) -> tuple[Finding, ...]:
     return (first, *others[:_ALSO])
 
 
+def _of_the_past(block: blocks.CauseBlock, language: Language) -> blocks.CauseBlock:
+    """The cause of a failure that is over: its explanation would be filled with the figures of the run that passed."""
+    return replace(block, title=say(language, "aftermath.was", title=block.title), explain="", looks_like=None)
+
+
 def verdict_block(diagnosis: Diagnosis, language: Language) -> blocks.VerdictBlock:
     """Verdict, phase and the message's figures."""
     verdict = diagnosis.verdict
@@ -118,10 +128,12 @@ def verdict_block(diagnosis: Diagnosis, language: Language) -> blocks.VerdictBlo
         sentence = _asked(case, language)
     else:
         parts = [say(language, f"verdict.{verdict.outcome}")]
-        sentence = say(language, f"verdict.{verdict.outcome}_because")
+        sentence = say(language, "verdict.finished" if verdict.finished else f"verdict.{verdict.outcome}_because")
     place = None
     if verdict.event:
         place = blocks.Place(verdict.event.file, verdict.event.line, verdict.event.text or None)
+    elif verdict.finished and (end := case.fact("run.finished")):
+        place = _place_of(end, case, language)
     return blocks.VerdictBlock(verdict.outcome, joint.join(parts), sentence, place)
 
 

@@ -117,6 +117,45 @@ class QuestionOut(Model):
     separates: tuple[str, ...] = ()
 
 
+class EffectOut(Model):
+    """One fact that a tried change was to set, and what this run says it is."""
+
+    fact: str
+    wanted: Value
+    now: Value = Field(default=None, description="null too where state is untold")
+    state: Literal["in_force", "not_in_force", "untold"]
+
+
+class AttemptOut(Model):
+    """One change that was tried before this run, what it was to cure, and what became of it."""
+
+    known_from: str
+    applied_at: str | None = None
+    sets: dict[str, Value] = Field(default_factory=dict)
+    before: dict[str, Value] = Field(default_factory=dict)
+    aside: tuple[str, ...] = Field(default=(), description="facts that only keep the result the same")
+    remedies: tuple[str, ...] = ()
+    native: tuple[str, ...] = ()
+    causes: dict[str, float] = Field(default_factory=dict, description="cause to probability, of the failure before it")
+    memory: str
+    phase: str
+    step: int | None = None
+    predicted_bytes: int | None = None
+    outcome: str = Field(
+        description="failed, further, elsewhere, passed, going, other, not_in_force, passed_without, unclear"
+    )
+    in_force: bool | None = Field(default=None, description="null: the input does not show it")
+    this_run: bool = Field(description="false: an earlier log or the person told the outcome")
+    effects: tuple[EffectOut, ...] = ()
+    sentences: tuple[str, ...] = ()
+
+
+class HistoryOut(Model):
+    """What was tried before this run, the oldest first; only where something is known."""
+
+    attempts: tuple[AttemptOut, ...] = ()
+
+
 class Report(Model):
     """The whole diagnosis."""
 
@@ -129,6 +168,7 @@ class Report(Model):
     findings: tuple[FindingOut, ...] = ()
     memory: MemoryOut | None = None
     verification: VerificationOut | None = None
+    history: HistoryOut | None = None
     remedies: tuple[RemedyOut, ...] = ()
     questions: tuple[QuestionOut, ...] = ()
     undecided: tuple[str, ...] = ()
