@@ -81,23 +81,37 @@ class EditPlan:
         return "".join(edit.diff for edit in self.files)
 
 
+@dataclass(frozen=True)
+class Desk:
+    """The person's documents, read once for every plan that is tried on them."""
+
+    drafts: tuple[Draft, ...]
+    said: SettingsRead
+    vocabulary: Vocabulary
+
+    @classmethod
+    def of(cls, documents: Sequence[Original], log: str = "", known: Iterable[Fact] = ()) -> "Desk":
+        """`documents` are files, or commands found in a log (`path` None); `log` and `known` help to recognise the
+        framework and its version."""
+        drafts = tuple(Draft.of(document, "shell" if document.path is None else None) for document in documents)
+        said = ingest_settings([draft.parsed for draft in drafts], log, list(known))
+        return cls(drafts, said, Vocabulary(said.match))
+
+
 def plan_edits(
     changes: Mapping[str, Value],
-    documents: Sequence[Original],
+    documents: Sequence[Original] | Desk,
     *,
     log: str = "",
     known: Iterable[Fact] = (),
     repair: bool = True,
 ) -> EditPlan:
-    """The edits that make every fact in `changes` its value in the person's documents.
+    """The edits that make every fact in `changes` its value in the person's documents (see `Desk.of`).
 
-    `documents` are files, or commands found in a log (`path` None); `log` and `known` help to recognise the framework
-    and its version. `repair` also mends lost backslashes and misspelt names. Never raises for what a text holds.
+    `repair` also mends lost backslashes and misspelt names. Never raises for what a text holds.
     """
-    drafts = [_draft(document) for document in documents]
-    known = list(known)
-    said = _read(drafts, log, known)
-    vocabulary = Vocabulary(said.match)
+    desk = documents if isinstance(documents, Desk) else Desk.of(documents, log, known)
+    drafts, said, vocabulary = list(desk.drafts), desk.said, desk.vocabulary
     if repair and said.match is not None:
         from oomdoc.patch.repair import repaired
 
@@ -116,7 +130,7 @@ def plan_edits(
         done = _placed(place, fact, value, pending)
         if done is None:
             if not _holds(said, fact, value):
-                by_hand.append(_hand(place, fact, value, documents))
+                by_hand.append(_hand(place, fact, value))
             pending.pop(fact)
             continue
         candidate, draft = done
@@ -131,14 +145,6 @@ def plan_edits(
         if draft.splices and draft.original.path is not None
     )
     return EditPlan(edits, tuple(made), tuple(by_hand), tuple(_commands(drafts, said, edits)))
-
-
-def _draft(document: Original) -> Draft:
-    return Draft.of(document, "shell" if document.path is None else None)
-
-
-def _read(drafts: Sequence[Draft], log: str, known: Iterable[Fact]) -> SettingsRead:
-    return ingest_settings([draft.parsed for draft in drafts], log, known)
 
 
 def _placed(place: Place, fact: str, value: Value, changes: Mapping[str, Value]) -> tuple[Candidate, Draft] | None:
@@ -231,10 +237,10 @@ def _holds(said: SettingsRead, fact: str, value: Value) -> bool:
     return bool(facts) and facts[0].value == value and isinstance(facts[0].value, bool) == isinstance(value, bool)
 
 
-def _hand(place: Place, fact: str, value: Value, documents: Sequence[Original]) -> ByHand:
+def _hand(place: Place, fact: str, value: Value) -> ByHand:
     native = hint(place, fact, value)
     title = place.vocabulary.main.title if place.vocabulary.main else ""
-    if not documents:
+    if not place.drafts:
         return ByHand(fact, value, native, "no_document")
     held = stating(place, fact)
     if held:
@@ -262,13 +268,10 @@ def _commands(drafts: Sequence[Draft], said: SettingsRead, edits: Sequence[FileE
                 yield text
 
 
-def sayable(
-    documents: Sequence[Original], *, log: str = "", known: Iterable[Fact] = ()
-) -> Callable[[str, Value], bool]:
+def sayable(desk: Desk) -> Callable[[str, Value], bool]:
     """Whether the recognised program can be told a value; of an unknown program everything is taken to be possible."""
-    drafts = [_draft(document) for document in documents]
-    said = _read(drafts, log, list(known))
-    place = Place(drafts, said.match, Vocabulary(said.match))
+    said = desk.said
+    place = Place(desk.drafts, said.match, desk.vocabulary)
     cache: dict[tuple[str, Value], bool] = {}
 
     def possible(fact: str, value: Value) -> bool:

@@ -12,7 +12,7 @@ from oomdoc.ingest.encoding import decode
 from oomdoc.ingest.syntax.commands import parse as parse_commands
 from oomdoc.ingest.syntax.commands import regions
 from oomdoc.patch.document import Original, load
-from oomdoc.patch.plan import EditPlan, plan_edits, sayable
+from oomdoc.patch.plan import Desk, EditPlan, plan_edits, sayable
 from oomdoc.remedies.advise import Advice, Step, advise
 from oomdoc.remedies.options import Limits
 from oomdoc.remedies.solver import HEADROOM, Plan
@@ -51,33 +51,29 @@ def way_out(
     chosen: Mapping[str, Value] | None = None,
 ) -> WayOut:
     """Plans for a diagnosis and their edits in the person's documents (see `documents_of`)."""
-    known = diagnosis.case.facts
+    desk = Desk.of(documents, log, diagnosis.case.facts)
     limits = limits or Limits()
     if limits.possible is None:
-        limits = replace(limits, possible=sayable(documents, log=log, known=known))
+        limits = replace(limits, possible=sayable(desk))
     advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=chosen)
     solution = advice.solution
     offers: list[Offer] = []
-    repairs = _edits({}, documents, log, diagnosis.case)
+    repairs = plan_edits({}, desk)
     if repairs.files or repairs.commands:  # what was meant comes before what else could be done
         offers.append(Offer(1, {}, repairs))
     if solution is not None and (solution.plans or chosen):
         for number, plan in enumerate(solution.plans, len(offers) + 1):
-            offers.append(Offer(number, plan.changes, _edits(plan.changes, documents, log, diagnosis.case), plan))
+            offers.append(Offer(number, plan.changes, plan_edits(plan.changes, desk), plan))
     elif solution is None:
         steps = [step for step in advice.steps if step.changes][:_MOST]
         for number, step in enumerate(steps, len(offers) + 1):
             changes = {**(chosen or {}), **step.changes}
-            offers.append(Offer(number, changes, _edits(changes, documents, log, diagnosis.case), None, (step,)))
+            offers.append(Offer(number, changes, plan_edits(changes, desk), None, (step,)))
     if not offers and chosen:
-        offers.append(Offer(1, chosen, _edits(chosen, documents, log, diagnosis.case)))
+        offers.append(Offer(1, chosen, plan_edits(chosen, desk)))
     least = solution.single if solution else None
     single = next((o.number for o in offers if least and o.plan and o.plan.changes == least.changes), None)
     return WayOut(advice, tuple(offers), single)
-
-
-def _edits(changes: Mapping[str, Value], documents: Sequence[Original], log: str, case: Case) -> EditPlan:
-    return plan_edits(changes, documents, log=log, known=case.facts)
 
 
 def documents_of(configs: Sequence[str], log: str = "") -> list[Original]:
