@@ -1,46 +1,20 @@
-"""`probe`: one step for real on a GPU, in a child of the training interpreter that is capped and cleaned up."""
+"""`probe`: the step for real on one or several GPUs, in children of the training interpreter, capped and cleaned up."""
 
-# ruff: noqa: S603
-# nvidia-smi is found on the person's path
-
-import shutil
-import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile, Term
-from oomdoc.probe.host import Progress, Worker, WorkerError
+from oomdoc.probe.arrange import Arrangement, arrange, job_of
+from oomdoc.probe.cards import Card, RefusedError, cards, choose, choose_several, usable
+from oomdoc.probe.host import Progress, Worker, WorkerError, interpreter
 from oomdoc.probe.plan import Plan, plan_of
+from oomdoc.probe.ranks import Rank, Ranks
 
-MIB = 1 << 20
-_QUIET = 256 * MIB  # what a driver or a desktop holds on an idle card
-
-
-class Card(NamedTuple):
-    """One GPU as nvidia-smi shows it now; bytes."""
-
-    number: int
-    name: str
-    total_bytes: int
-    used_bytes: int
-
-    @property
-    def free_bytes(self) -> int:
-        """What nobody holds."""
-        return self.total_bytes - self.used_bytes
-
-
-class RefusedError(Exception):
-    """The probe was not started: `reason` is no_gpu, busy or too_large; `card` is the one it would have used."""
-
-    def __init__(self, reason: str, card: Card | None = None) -> None:
-        self.reason = reason
-        self.card = card
-        super().__init__(reason)
+__all__ = ["Card", "Probe", "RefusedError", "cards", "choose", "ended", "probe", "profile_of"]
 
 
 class Probe(NamedTuple):
-    """What a probe measured. `oom` holds phase, message and place where it ran out of memory."""
+    """What a probe measured. Where several ranks ran, `answer` is that of the worst and holds all of them (`ranks`)."""
 
     profile: MemoryProfile
     plan: Plan
@@ -52,76 +26,132 @@ class Probe(NamedTuple):
         return self.answer.get("oom")
 
 
-def cards(query: Callable[[], str] | None = None) -> list[Card]:
-    """The GPUs of this machine and what they hold; empty where nvidia-smi is absent or fails."""
-    text = (query or _nvidia_smi)()
-    found = []
-    for line in text.splitlines():
-        parts = [part.strip() for part in line.split(",")]
-        if len(parts) == 4 and parts[0].isdigit() and parts[2].isdigit() and parts[3].isdigit():
-            found.append(Card(int(parts[0]), parts[1], int(parts[2]) * MIB, int(parts[3]) * MIB))
-    return found
-
-
-def _nvidia_smi() -> str:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    arguments = [program, "--query-gpu=index,name,memory.total,memory.used", "--format=csv,noheader,nounits"]
-    try:
-        return subprocess.run(arguments, capture_output=True, text=True, timeout=20, check=False).stdout
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-
-
-def choose(found: list[Card], device: int | None, cap_bytes: int | None, *, yes: bool) -> Card:
-    """The card to probe on: the one asked for, else the freest. Raises RefusedError."""
-    wanted = [card for card in found if device is None or card.number == device]
-    if not wanted:
-        raise RefusedError("no_gpu")
-    card = max(wanted, key=lambda each: each.free_bytes)
-    if cap_bytes and cap_bytes > card.free_bytes:
-        raise RefusedError("too_large", card)
-    if card.used_bytes > _QUIET and not yes:
-        raise RefusedError("busy", card)
-    return card
-
-
 def probe(
     facts: Mapping[str, Any], config: Mapping[str, Any] | None = None, *, python: str | None = None,
-    device: int | None = None,
+    device: int | Sequence[int] | None = None,
     cap_bytes: int | None = None, timeout: float = 600.0, yes: bool = False, progress: Progress | None = None,
     trust_remote_code: bool = False, snapshot: str | None = None, found: list[Card] | None = None,
+    deepspeed: Mapping[str, Any] | None = None, launch_config: str | None = None,
 ) -> Probe:  # fmt: skip
-    """Run the step of these facts on a GPU. `cap_bytes` lets a large card play a small one.
+    """Run the step of these facts on as many GPUs as the run used. `cap_bytes` lets large cards play small ones.
 
-    Running out of memory, a hang and a death are results. Raises RefusedError, PlanError, ArchitectureError,
-    SettingsError, or WorkerError where the environment or the model does not let it run.
+    `deepspeed` is the run's own configuration, `launch_config` the file that it gave to accelerate. Running out of
+    memory, a hang and a death are results. Raises RefusedError, PlanError, ArchitectureError, SettingsError, or
+    WorkerError where the environment or the model does not let it run.
     """
     plan = plan_of(facts, config)
-    card = choose(cards() if found is None else found, device, cap_bytes, yes=yes)
-    cap = min(cap_bytes or card.free_bytes, card.free_bytes)
-    job = {**plan.job, "device": "cuda", "cap_bytes": cap, "used_before_bytes": card.used_bytes, "steps": 3,
-           "trust_remote_code": trust_remote_code, "snapshot": snapshot}  # fmt: skip
-    environment = {"CUDA_VISIBLE_DEVICES": str(card.number)}
+    here = usable() if found is None else found
+    devices = [device] if isinstance(device, int) else list(device or ())
+    free = [card for card in here if not devices or card.number in devices] or here
+    arrangement = arrange(plan, facts, free, yes=yes) if here else Arrangement(1, 1, "none")
+    chosen = choose_several(here, arrangement.ranks, devices, cap_bytes, yes=yes)
+    caps = [min(cap_bytes or card.free_bytes, card.free_bytes) for card in chosen]
+    job = {**plan.job, "device": "cuda", "steps": 3, "trust_remote_code": trust_remote_code, "snapshot": snapshot,
+           "ranks": job_of(plan, facts, arrangement, deepspeed) or None, "caps": caps, "cap_bytes": caps[0],
+           "used": [card.used_bytes for card in chosen], "used_before_bytes": chosen[0].used_bytes}  # fmt: skip
+    environment = {"CUDA_VISIBLE_DEVICES": ",".join(str(card.number) for card in chosen),
+                   "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # fmt: skip
     if plan.job["alloc_conf"]:
         environment |= {"PYTORCH_CUDA_ALLOC_CONF": plan.job["alloc_conf"], "PYTORCH_ALLOC_CONF": plan.job["alloc_conf"]}
+    if arrangement.kind == "none":
+        answer = _alone(job, python, environment, timeout, progress)
+    else:
+        answer = run_ranks(
+            job, arrangement.ranks, python=python, launcher=str(facts.get("parallel.launcher") or ""),
+            config=launch_config, cards=[card.number for card in chosen], environment=environment, timeout=timeout,
+            progress=progress,
+        )  # fmt: skip
+    answer["said"] = [list(each) for each in arrangement.said] + answer.get("said", [])
+    return Probe(profile_of(plan, answer, min(caps)), plan, answer)
+
+
+def _alone(
+    job: Mapping[str, Any], python: str | None, environment: Mapping[str, str], timeout: float,
+    progress: Progress | None,
+) -> dict[str, Any]:  # fmt: skip
     with Worker(python, "probe_worker", environment) as worker:
         try:
-            answer = worker.ask(job, timeout, progress)
+            return worker.ask(job, timeout, progress)
         except WorkerError as error:
             if error.kind == "no_gpu":
                 raise RefusedError("no_gpu") from None
             if error.kind not in ("died", "time"):
                 raise
-            answer = ended(error)
-    return Probe(profile_of(plan, answer, cap), plan, answer)
+            return ended(error)
+
+
+def run_ranks(
+    job: Mapping[str, Any], count: int, *, python: str | None = None, launcher: str = "", config: str | None = None,
+    cards: Sequence[int] = (), environment: Mapping[str, str] | None = None, timeout: float = 600.0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Run a plan on so many ranks and merge what they answer. Raises WorkerError, or RefusedError without a GPU."""
+    try:
+        with Ranks(
+            interpreter(python), job, count, launcher=launcher, config=config, cards=cards, environment=environment,
+            timeout=timeout,
+        ) as ranks:  # fmt: skip
+            return merged(ranks.results(progress), ranks)
+    except WorkerError as error:
+        if error.kind == "no_gpu":
+            raise RefusedError("no_gpu") from None
+        raise
+
+
+def merged(ranks: Sequence[Rank], how: Ranks | None = None) -> dict[str, Any]:
+    """One answer of all ranks: the worst rank's own figures, and `ranks`, the worst first.
+
+    A rank that ran out of memory or ended is worse than one that did not; of the others the one with most allocated.
+    """
+    rows = sorted((_row(rank) for rank in ranks), key=_badness, reverse=True)
+    worst = rows[0]
+    full = next((rank.answer for rank in ranks if rank.number == worst["rank"] and rank.answer), None)
+    answer = dict(full or {"error": None, "oom": None, "notes": [], "device_bytes": 0})
+    answer |= {name: worst[name] for name in ("phases", "allocated_bytes", "reserved_bytes")}
+    answer["device_bytes"] = max((row["device_bytes"] for row in rows), default=0)
+    answer["gpu"] = answer.get("gpu") or next(
+        (r.answer.get("gpu") for r in ranks if r.answer and r.answer.get("gpu")), None
+    )
+    notes = [note for rank in ranks for note in (rank.answer or {}).get("notes") or ()]
+    answer["notes"] = list(dict.fromkeys(notes))
+    answer["rank"] = worst["rank"]
+    answer["ranks"] = rows
+    if worst["ending"]:
+        answer["ending"] = {**worst["ending"], "rank": worst["rank"]}
+        answer["ended"] = f"rank {worst['rank']}: {worst['ending']['kind']} while {worst['ending']['stage']}"
+    if how is not None:
+        answer["launcher"] = how.launch.name
+        if how.launch.name != how.launch.wanted:
+            answer["said"] = [[
+                f"{how.launch.wanted} is not in that environment: the ranks were started by torchrun",
+                f"该环境中没有 {how.launch.wanted}，改由 torchrun 启动各进程",
+            ]]  # fmt: skip
+    return answer
+
+
+def _row(rank: Rank) -> dict[str, Any]:
+    answer = rank.answer or {}
+    phases = answer.get("phases") or rank.phases
+    peak = max(phases, key=lambda each: each["allocated_bytes"], default=None)
+    return {
+        "rank": rank.number, "allocated_bytes": max((each["allocated_bytes"] for each in phases), default=0),
+        "reserved_bytes": max((each["reserved_bytes"] for each in phases), default=0),
+        "device_bytes": int(answer.get("device_bytes") or 0), "peak_phase": peak["phase"] if peak else None,
+        "moment": peak["moment"] if peak else None, "oom": answer.get("oom"),
+        "ending": rank.ending.as_json() if rank.ending else None, "phases": list(phases),
+        "seconds": answer.get("seconds"),
+    }  # fmt: skip
+
+
+def _badness(row: Mapping[str, Any]) -> tuple[int, int, int]:
+    cause = 3 if row["oom"] else 2 if row["ending"] and row["ending"]["kind"] != "others" else 0
+    return (cause, int(row["allocated_bytes"]), -int(row["rank"]))
 
 
 def ended(error: WorkerError) -> dict[str, Any]:
     """A hang or a death as a result: nothing was measured, and why."""
-    return {"error": None, "oom": None, "ended": str(error), "phases": [], "allocated_bytes": 0, "reserved_bytes": 0,
-            "device_bytes": 0, "notes": [str(error)]}  # fmt: skip
+    return {"error": None, "oom": None, "ended": str(error), "ending": {"kind": error.kind, **error.places},
+            "phases": [], "allocated_bytes": 0, "reserved_bytes": 0, "device_bytes": 0, "notes": []}  # fmt: skip
 
 
 def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryProfile:
@@ -149,26 +179,6 @@ def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryP
     return MemoryProfile(
         method="probe", phases=phases, peak_phase=worst, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=device, high_bytes=device, capacity_bytes=cap_bytes, components=components,
-        assumed=tuple(en for en, _ in plan.assumed), basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
+        assumed=tuple(en for en, _ in plan.assumed),
+        assumed_zh=tuple(zh for _, zh in plan.assumed), basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
     )  # fmt: skip
-
-
-def largest(fits: Callable[[int], bool], guess: int, most: int, trials: int = 10) -> int:
-    """The largest value for which `fits` holds, at most `most`; 0 where none does. Begins at `guess`, then halves.
-
-    Each call of `fits` is a process of its own; at most `trials` are made, so the answer may be lower than the truth by
-    a sixteenth at large values.
-    """
-    low, high = 0, most + 1
-    value = max(1, min(guess, most))
-    while high - low > max(1, low // 16) and trials > 0:
-        trials -= 1
-        if fits(value):
-            low = value
-            value = min(most, value * 2) if high > most else (low + high) // 2
-            if low == most:
-                break
-        else:
-            high = value
-            value = max(1, (low + high) // 2)
-    return low

@@ -28,12 +28,27 @@ _GRACE = 3.0  # seconds between SIGTERM and SIGKILL
 
 
 class WorkerError(Exception):
-    """The worker could not answer; one line. `kind` is environment, build, operator, run, time or died."""
+    """The worker could not answer; one line, English. `kind` with `places` are what a sentence can be made of.
 
-    def __init__(self, kind: str, message: str, where: str = "") -> None:
+    kind: environment, build, operator, run, time, died, missing, driver, without_cuda, no_gpu or launcher.
+    """
+
+    def __init__(self, kind: str, message: str, where: str = "", **places: Any) -> None:
         self.kind = kind
         self.where = where
+        self.places = places
         super().__init__(message)
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any], python: str) -> Self:
+        """The error that a worker answered with."""
+        kind = str(answer["error"])
+        message = str(answer.get("message") or kind)
+        said = message
+        if kind == "environment":
+            message = f"torch and transformers cannot be imported by {python}: {message}"
+        places = {name: value for name, value in answer.items() if name in ("package", "use", "torch", "operator")}
+        return cls(kind, message, str(answer.get("where") or ""), said=said, python=python, **places)
 
 
 def interpreter(asked: str | None = None) -> str:
@@ -72,7 +87,7 @@ class Worker:
         try:
             self._process = subprocess.Popen(
                 [self.python, "-c", _START, package, module], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, start_new_session=True, env=_environment(environment),
+                stderr=subprocess.PIPE, start_new_session=True, env=clean_environment(environment),
             )  # fmt: skip
         except OSError as error:
             raise WorkerError("environment", f"{self.python} cannot be started: {error.strerror}") from None
@@ -105,7 +120,10 @@ class Worker:
         except TimeoutError:
             self.close()
             raise WorkerError(
-                "time", f"no answer within {timeout:g} s (while {stage}); --timeout raises the limit"
+                "time",
+                f"no answer within {timeout:g} s (while {stage}); --timeout raises the limit",
+                seconds=timeout,
+                stage=stage,
             ) from None
         except BaseException:  # Ctrl-C as well: the process group must not outlive us
             self.close()
@@ -148,8 +166,10 @@ class Worker:
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in {s.value for s in signal.Signals} else f"signal {-code}"
             hint = " (the host's memory may have run out)" if name == "SIGKILL" else ""
-            return WorkerError("died", f"the worker was ended by {name} while {stage}{hint}")
-        return WorkerError("died", f"the worker ended with status {code} while {stage}: {last.strip()[:300]}")
+            return WorkerError("died", f"the worker was ended by {name} while {stage}{hint}", stage=stage, signal=name)
+        said = last.strip()[:300]
+        text = f"the worker ended with status {code} while {stage}: {said}"
+        return WorkerError("died", text, stage=stage, status=code, said=said)
 
     def close(self) -> None:
         """End the worker and everything it started."""
@@ -171,7 +191,8 @@ class Worker:
                 stream.close()
 
 
-def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+def clean_environment(extra: Mapping[str, str] | None) -> dict[str, str]:
+    """Our environment for a child of another interpreter: without what would lead it to our modules."""
     kept = {
         name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
     }
@@ -179,10 +200,6 @@ def _environment(extra: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _checked(answer: dict[str, Any], python: str) -> dict[str, Any]:
-    kind = answer.get("error")
-    if not kind:
-        return answer
-    message = str(answer.get("message") or kind)
-    if kind == "environment":
-        message = f"torch and transformers cannot be imported by {python}: {message}"
-    raise WorkerError(str(kind), message, str(answer.get("where") or ""))
+    if answer.get("error"):
+        raise WorkerError.of(answer, python)
+    return answer

@@ -6,64 +6,43 @@ Needs what the run itself uses (bitsandbytes for 8-bit states and packed weights
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import torch
 
 from oomdoc.probe import batch as batches
 from oomdoc.probe.adapters import attach
-from oomdoc.probe.build import CannotBuildError, build, checkpoint, dtype_of, freeze
+from oomdoc.probe.build import build, checkpoint, dtype_of, freeze
+from oomdoc.probe.material import MissingError, draw, pack
+from oomdoc.probe.meter import Meter
+from oomdoc.probe.spread import spread
 
 Progress = Callable[[str], None]
 
 
-class Meter:
-    """Peaks of one device since the last phase; on the CPU, where nothing counts tensors, every figure is 0."""
-
-    def __init__(self, device: str) -> None:
-        self.cuda = device.startswith("cuda")
-        self.phases: list[dict[str, Any]] = []
-
-    def enter(self) -> None:
-        """Begin a phase: forget the peak of the last one."""
-        if self.cuda:
-            torch.cuda.synchronize()
-            torch.cuda.reset_peak_memory_stats()
-
-    def leave(self, phase: str, label: str) -> None:
-        """Record the peak of a phase."""
-        allocated = reserved = 0
-        if self.cuda:
-            torch.cuda.synchronize()
-            allocated, reserved = torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
-        self.phases.append({"phase": phase, "moment": label, "allocated_bytes": allocated, "reserved_bytes": reserved})
-
-    def device_bytes(self) -> int:
-        """Bytes of the whole device that are in use now, by whomever."""
-        if not self.cuda:
-            return 0
-        free, total = torch.cuda.mem_get_info()
-        return int(total - free)
-
-
 class RealRun:
-    """One probe: the plan, the model, the meter."""
+    """One probe: the plan, the model, the meter, and how the step is spread over ranks."""
 
     def __init__(self, plan: dict[str, Any], progress: Progress) -> None:
         self.plan = {**plan, "device": plan.get("device") or "cuda"}
         self.device = str(self.plan["device"])
         self.progress = progress
-        self.meter = Meter(self.device)
+        self.meter = Meter(self.device, plan.get("cap_bytes"))
         self.notes: list[str] = []
+        self.spread = spread(self.plan, self.device, self.notes)
         self.figures: dict[str, Any] = {}
         self.phase = "load"
         self.model: Any = None
+        self.inner: Any = None
         self.batch: Any = None
-        self.optimizer: Any = None
 
     def execute(self) -> None:
         """All phases of the plan. What the device refuses is raised as torch raises it; `phase` says where."""
+        with self.meter.counting():
+            self._phases()
+
+    def _phases(self) -> None:
         self.progress("building the model on the device")
         self.meter.enter()
         self._prepare()
@@ -87,25 +66,28 @@ class RealRun:
                 plan["flash_is_installed"] = True
             if "attention" not in self.figures:
                 self.notes.append("flash-attn is not installed in this environment: sdpa was run in its place")
-        model = build(plan, self.device)
-        with torch.no_grad():
-            for parameter in model.parameters():
-                if parameter.is_floating_point():
-                    parameter.normal_(std=0.02)
-        self.figures["parameters"] = sum(parameter.numel() for parameter in model.parameters())
+        packed = bool((plan.get("quant") or {}).get("bits"))
+        place = "meta" if packed else self.spread.build_device
+        with self.spread.building():
+            model = build(plan, place)
+        draw(model)
+        self.figures["parameters"] = _count(model.parameters())
         self.figures["class"] = type(model).__name__
-        if (plan.get("quant") or {}).get("bits"):
-            model = _quantised(model, plan, self.device)
+        if packed:
+            pack(model, plan, self.device)
+            place = self.device
         if plan.get("method") in ("lora", "qlora", "dora"):
-            model = attach(model, plan, self.notes, self.device)
+            model = attach(model, plan, self.notes, place)
         elif "train" not in (plan.get("phases") or ["train"]):
             model.requires_grad_(False)
         freeze(model, plan.get("freeze") or {})
         checkpoint(model, plan, self.notes)
-        self.model = model
-        self.trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        self.figures["trainable_parameters"] = sum(parameter.numel() for parameter in self.trainable)
+        if plan.get("liger"):
+            _fused(model, self.notes)
+        self.inner = model
         self.batch = batches.Batch(model, self.plan)
+        self.figures["trainable_parameters"] = _count(each for each in model.parameters() if each.requires_grad)
+        self.model = self.spread.wrap(model)
 
     @contextlib.contextmanager
     def _precision(self) -> Iterator[None]:
@@ -118,28 +100,31 @@ class RealRun:
 
     def _train(self) -> None:
         plan = self.plan
-        self.optimizer = make_optimizer(str(plan.get("optimizer") or "adamw_torch"), self.trainable, self.notes)
+        name = str(plan.get("optimizer") or "adamw_torch")
+        self.spread.prepare(lambda parameters: make_optimizer(name, parameters, self.notes))
+        self.model = self.spread.model
         micro = max(1, min(2, int(plan.get("accumulation") or 1)))
         for step in range(int(plan.get("steps") or 2)):
             self.progress(f"training step {step + 1}")
             label = f"step {step + 1}"
-            for _ in range(micro):
-                self.meter.enter()
-                self.phase = "forward"
-                loss = self._loss()
-                self.meter.leave("forward", label)
-                self.meter.enter()
-                self.phase = "backward"
-                (loss / micro if micro > 1 else loss).backward()
-                del loss
-                self.meter.leave("backward", label)
+            for number in range(micro):
+                is_last = number == micro - 1
+                with self.spread.accumulating(is_last):
+                    self.meter.enter()
+                    self.phase = "forward"
+                    loss = self._loss()
+                    self.meter.leave("forward", label)
+                    self.meter.enter()
+                    self.phase = "backward"
+                    self.spread.backward(loss, micro)
+                    del loss
+                    self.meter.leave("backward", label)
+                if not is_last:
+                    self.spread.between()
             self.meter.enter()
             self.phase = "step"
-            if plan.get("max_grad_norm"):
-                torch.nn.utils.clip_grad_norm_(self.trainable, float(plan["max_grad_norm"]))
-            self.optimizer.step()
+            self.spread.step(float(plan.get("max_grad_norm") or 0.0))
             self.meter.leave("step", label)
-            self.optimizer.zero_grad(set_to_none=True)
 
     def _loss(self) -> Any:
         try:
@@ -185,46 +170,27 @@ class RealRun:
         prompt = int(self.plan.get("prompt_tokens") or self.plan.get("tokens") or 512)
         new = int(self.plan.get("new_tokens") or 128)
         inputs = self.batch.inputs(prompt, labels=False)
-        with torch.no_grad(), self._precision():
-            self.model.generate(**inputs, max_new_tokens=new, min_new_tokens=new, do_sample=False, use_cache=True)
+        wanted = {"max_new_tokens": new, "min_new_tokens": new, "do_sample": False, "use_cache": True}
+        with torch.no_grad(), self._precision(), self.spread.whole():
+            self.inner.generate(**inputs, **wanted, **self.spread.generation())
         self.model.train()
         self.meter.leave("generate", f"{new} tokens")
 
 
-def _quantised(model: Any, plan: dict[str, Any], device: str) -> Any:
-    """bitsandbytes' own layers with random weights, packed as they are moved to the device."""
+def _fused(model: Any, notes: list[str]) -> None:
+    """Liger's kernels, where the environment has them and they know the model."""
     try:
-        import bitsandbytes  # type: ignore[import-not-found,unused-ignore]
+        from liger_kernel.transformers import _apply_liger_kernel_to_instance  # type: ignore[import-not-found]
     except ImportError:
-        raise CannotBuildError("packed weights need bitsandbytes, which this environment does not have") from None
-    quant = plan["quant"]
-    output = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    compute = dtype_of(plan.get("dtype"))
-    for module in list(model.modules()):
-        for name, child in list(module.named_children()):
-            if type(child) is not torch.nn.Linear or (child is output and not quant.get("head")):
-                continue
-            biased = child.bias is not None
-            if int(quant["bits"]) == 4:
-                packed = bitsandbytes.nn.Linear4bit(
-                    child.in_features, child.out_features, biased, compute_dtype=compute,
-                    compress_statistics=bool(quant.get("double")), quant_type=quant.get("type") or "nf4", device="cpu",
-                )  # fmt: skip
-            else:
-                packed = bitsandbytes.nn.Linear8bitLt(
-                    child.in_features, child.out_features, biased, has_fp16_weights=False, device="cpu"
-                )
-            packed.weight.data = child.weight.data.cpu()
-            if biased:
-                packed.bias.data = child.bias.data.cpu()
-            setattr(module, name, None)
-            del child
-            setattr(module, name, packed.to(device))
-    if quant.get("upcast"):
-        for parameter in model.parameters():
-            if parameter.dtype in (torch.float16, torch.bfloat16):
-                parameter.data = parameter.data.to(torch.float32)
-    return model
+        notes.append("Liger is not installed in this environment: the model's own layers were run in its place")
+        return
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    _apply_liger_kernel_to_instance(model=inner)
+
+
+def _count(parameters: Iterable[Any]) -> int:
+    """Elements of parameters, those that DeepSpeed has divided as well."""
+    return sum(int(getattr(each, "ds_numel", 0) or each.numel()) for each in parameters)
 
 
 def make_optimizer(name: str, parameters: list[Any], notes: list[str]) -> Any:
@@ -234,9 +200,7 @@ def make_optimizer(name: str, parameters: list[Any], notes: list[str]) -> Any:
         try:
             import bitsandbytes  # type: ignore[import-not-found,unused-ignore]
         except ImportError:
-            raise CannotBuildError(
-                f"the optimizer {name} needs bitsandbytes, which this environment does not have"
-            ) from None
+            raise MissingError("bitsandbytes", name) from None
         lion = "lion" in name
         kind = (
             ("Paged" if name.startswith("paged") else "")

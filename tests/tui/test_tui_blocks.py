@@ -12,10 +12,10 @@ from oomdoc.report import blocks, blocks_chat
 from oomdoc.report.layout import width
 from oomdoc.tui.blocks.progress import Progress
 from oomdoc.tui.blocks.registry import VIEWS, OtherView, view_of
-from oomdoc.tui.blocks.said import Said, Told
+from oomdoc.tui.blocks.said import Told
 from oomdoc.tui.ink import content, plain, to_ascii, visible
 
-ALL = (*report_blocks("en"), *report_blocks("zh"), *chat_blocks(), Said.of("why?"), Told("took train.log"),
+ALL = (*report_blocks("en"), *report_blocks("zh"), *chat_blocks(), blocks_chat.SaidBlock.of("why?"), Told("took train.log"),
        Progress("reading", 0.3, 4), Progress("thinking"))  # fmt: skip
 
 
@@ -51,7 +51,7 @@ def test_a_block_nobody_knows_is_shown_by_its_fields() -> None:
 
 def test_control_sequences_and_markup_are_shown_not_interpreted() -> None:
     hostile = "[bold red]x[/] \x1b[31mred\x1b]0;title\x07 \u202etxt\u200b [@click=app.quit]y[/]"
-    for block in (Said.of(hostile), Told(hostile), blocks_chat.SayBlock((hostile,)), blocks.NotesBlock((hostile,)),
+    for block in (blocks_chat.SaidBlock.of(hostile), Told(hostile), blocks_chat.SayBlock((hostile,)), blocks.NotesBlock((hostile,)),
                   blocks_chat.DiffBlock("x.sh", f"@@ -1 +1 @@\n+{hostile}\n")):  # fmt: skip
         drawn = content(view_of(block, "en").lines(200))
         assert "[bold red]x[/]" in drawn.plain
@@ -67,7 +67,7 @@ def test_nothing_a_terminal_acts_on_survives(text: str) -> None:
 
 
 def test_a_paste_of_megabytes_keeps_only_its_beginning_on_the_screen() -> None:
-    said = Said.of("line of a log\n" * 800_000)
+    said = blocks_chat.SaidBlock.of("line of a log\n" * 800_000)
     assert said.chars == 11_200_000
     assert len(said.text) <= 20_000
     assert len(view_of(said, "en").lines(80)) < 20

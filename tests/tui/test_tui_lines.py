@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oomdoc.tui import follow as following
+from oomdoc.chat import follow as following
 from oomdoc.tui import lines as lazy
-from oomdoc.tui.follow import Follower
+from oomdoc.chat.follow import Follower
 from oomdoc.tui.lines import FileLines
 
 OOM = (

@@ -15,7 +15,7 @@ from oomdoc.tui.blocks.offer import HistoryView, OfferView
 from oomdoc.tui.blocks.plans import PlansView
 from oomdoc.tui.blocks.progress import Progress, ProgressView
 from oomdoc.tui.blocks.question import QuestionView
-from oomdoc.tui.blocks.said import Said, SaidView, Told, ToldView
+from oomdoc.tui.blocks.said import SaidView, Told, ToldView
 from oomdoc.tui.blocks.say import PredictionView, SayView, TermView
 from oomdoc.tui.blocks.sentences import NotesView, UntoldView
 from oomdoc.tui.blocks.steps import StepsView
@@ -45,7 +45,7 @@ VIEWS: Final[dict[type[Any], type[BlockView]]] = {
     blocks_chat.OfferBlock: OfferView,
     blocks_chat.SumBlock: SumView,
     blocks_chat.HistoryBlock: HistoryView,
-    Said: SaidView,
+    blocks_chat.SaidBlock: SaidView,
     Told: ToldView,
     Progress: ProgressView,
 }
