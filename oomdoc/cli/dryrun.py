@@ -146,9 +146,8 @@ def _answer_lines(
 
 def shown(answer: dict[str, Any]) -> dict[str, Any]:
     """What JSON output carries of the worker's answer."""
-    names = ("class", "parameters", "trainable_parameters", "top_tensors", "top_modules", "timeline", "kernels",
-             "notes",
-             "operators", "seconds", "versions", "rss_bytes", "failure")  # fmt: skip
+    names = ("class", "built", "parameters", "trainable_parameters", "top_tensors", "top_modules", "timeline",
+             "kernels", "notes", "operators", "seconds", "versions", "rss_bytes", "failure")  # fmt: skip
     return {name: answer[name] for name in names if name in answer}
 
 

@@ -19,10 +19,26 @@ ALL_LINEAR = ("all-linear", "all", "ALL")
 def targets(model: Any, plan: dict[str, Any]) -> list[str]:
     """Full names of the linear layers that LoRA is attached to: as named, else what they mean in this family."""
     lora = plan.get("lora") or {}
-    found: list[str] = []
+    found = _stood_for(model, plan, lora.get("targets"))
     for wanted in (lora.get("targets"), lora.get("canonical_targets"), None):
         found = found or _matching(model, plan, wanted)
     return found
+
+
+def _stood_for(model: Any, plan: dict[str, Any], stated: Any) -> list[str]:
+    """What stands here for matrices of remote code, in the language model unless "tower." says otherwise.
+
+    Empty where nothing that is stated has other names here.
+    """
+    names = (getattr(model, "oomdoc_built", None) or {}).get("lora") or {}
+    if not isinstance(stated, (list, tuple)):
+        return []
+    others = {other for each in stated for other in names.get(str(each).rsplit(".", 1)[-1], ())}
+    if not others:
+        return []
+    towers = {other[6:] for other in others if other.startswith("tower.")}
+    found = _matching(model, plan, sorted(towers | {other for other in others if not other.startswith("tower.")}))
+    return [name for name in found if within(name, VISION) == any(name.endswith("." + each) for each in towers)]
 
 
 def _matching(model: Any, plan: dict[str, Any], wanted: Any) -> list[str]:

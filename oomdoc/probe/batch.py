@@ -175,6 +175,22 @@ def _fixed(
     return {"pixel_values": batch._float(images, 3, side, side)}, tokens * images
 
 
+def _composed(
+    batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
+) -> tuple[dict[str, Any], int]:
+    count = images * ((tiles + 1) if tiles > 1 else 1)
+    inner = getattr(batch.model, "get_base_model", lambda: batch.model)()
+    return {"pixel_values": batch._float(count, 3, side, side)}, inner.tokens_of(side, patch) * count
+
+
+def _ovis(
+    batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
+) -> tuple[dict[str, Any], int]:
+    count = images * ((tiles + 1) if tiles > 1 else 1)
+    stride = int(getattr(batch.config.vision_config, "hidden_stride", 1))
+    return {"pixel_values": batch._float(count, 3, side, side)}, count * (-(-(side // patch) // stride)) ** 2
+
+
 def _internvl(
     batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
 ) -> tuple[dict[str, Any], int]:
@@ -234,7 +250,7 @@ def _pixtral(
 
 _FAMILIES: dict[str, Any] = {
     "internvl": _internvl, "llava_next": _next, "llava_onevision": _next, "idefics3": _idefics, "smolvlm": _idefics,
-    "idefics2": _idefics, "mllama": _mllama, "mistral3": _pixtral,
+    "idefics2": _idefics, "mllama": _mllama, "mistral3": _pixtral, "composed": _composed, "ovis2": _ovis,
 }  # fmt: skip
 _IMAGE_ONLY = (
     "vit",

@@ -36,20 +36,39 @@ def dtype_of(name: str | None) -> torch.dtype:
 
 
 def build(plan: dict[str, Any], device: str = "meta") -> Any:
-    """The model of `plan["config"]` on a device, in `plan["dtype"]`, ready to train; its weights are not initialised.
+    """The model of a plan on a device, in `plan["dtype"]`, ready to train; its weights are not initialised.
 
-    Raises CannotBuildError with one line where the environment's transformers refuses it.
+    Its own class where this environment has it, else the first of `plan["builds"]` that can be built: `oomdoc_built`
+    of the model says which (how: own, port or stand_in; lora: other names of matrices). Raises CannotBuildError, one
+    line, where nothing does.
     """
-    config, remote = _config(plan)
-    attention = plan.get("attention") or "sdpa"
-    if attention not in ("eager", "sdpa", "flex_attention"):
-        attention = (
-            "flash_attention_2" if plan.get("flash_is_installed") else "sdpa"
-        )  # flash-attn's kernels are accounted for behind the same function
+    refusals: list[str] = []
+    ways = plan.get("builds") or [{"how": "own", "config": plan["config"]}]
+    for way in ways:
+        try:
+            model = _build(plan, way, device)
+        except CannotBuildError as error:
+            if way["how"] == "own" and plan.get("trust_remote_code") and way["config"].get("auto_map"):
+                raise  # the person asked for this very code
+            refusals.append(str(error))
+            continue
+        model.oomdoc_built = {"how": way["how"], "lora": way.get("lora") or {}}
+        _compare(model, plan, way)
+        return model
+    raise CannotBuildError("; ".join(dict.fromkeys(refusals)))
+
+
+def _build(plan: dict[str, Any], way: dict[str, Any], device: str) -> Any:
+    content = way["config"]
+    dtype, attention = dtype_of(plan.get("dtype")), _attention(plan)
     with torch.device(device), _uninitialised():
-        model = _instantiate(config, remote, attention, dtype_of(plan.get("dtype")))
+        if content.get("model_type") == "composed":
+            model = _compose(content["parts"], attention, dtype)
+        else:
+            config, remote = _config(plan, content)
+            model = _instantiate(config, remote, attention, dtype)
         model.tie_weights()
-        if plan["config"].get("tie_word_embeddings") is False:
+        if content.get("tie_word_embeddings") is False:
             _untie(model)
     if plan.get("fused_activations"):
         _fuse_activations(model)
@@ -57,6 +76,54 @@ def build(plan: dict[str, Any], device: str = "meta") -> Any:
     if hasattr(model, "config") and hasattr(model.config, "use_cache"):
         model.config.use_cache = False
     return model
+
+
+def _attention(plan: dict[str, Any]) -> str:
+    found = str(plan.get("attention") or "sdpa")
+    if found in ("eager", "sdpa", "flex_attention"):
+        return found
+    # flash-attn's kernels are accounted for behind the same function
+    return "flash_attention_2" if plan.get("flash_is_installed") else "sdpa"
+
+
+def _compose(parts: dict[str, Any], attention: str, dtype: torch.dtype) -> Any:
+    """A stand-in joined from native parts; raises CannotBuildError where transformers lacks one of them."""
+    import transformers
+
+    from oomdoc.probe.composed import Composed
+
+    tower = parts["tower"]
+    chosen = getattr(transformers, tower["class"], None)
+    if chosen is None:
+        raise CannotBuildError(f"transformers {transformers.__version__} has no {tower['class']}")
+    seen = _instantiate(chosen.config_class(**tower["config"]), None, attention, dtype, chosen)
+    text, _ = _config({}, parts["text"])
+    language = _instantiate(text, None, attention, dtype)
+    if parts["text"].get("tie_word_embeddings") is False:
+        _untie(language)
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        model = Composed(parts, seen, language)
+    finally:
+        torch.set_default_dtype(before)
+    model.oomdoc_attention = language.oomdoc_attention
+    return model
+
+
+def _compare(model: Any, plan: dict[str, Any], way: dict[str, Any]) -> None:
+    """Note how far a port or stand-in is from the catalog's count; refuse one that is too far to prove anything."""
+    wanted, counted = int(plan.get("parameters") or 0), sum(each.numel() for each in model.parameters())
+    if way["how"] == "own" or not wanted:
+        return
+    difference = counted / wanted - 1
+    model.oomdoc_built |= {"parameters": counted, "catalog": wanted, "difference": difference}
+    limit = float(plan.get("refuse_beyond") or 1)
+    if abs(difference) > limit:
+        raise CannotBuildError(
+            f"this model's code is remote, and native parts of its sizes have {counted:,} parameters where it has"
+            f" {wanted:,}: {abs(difference):.1%} apart, more than {limit:.0%}, so a step of them would prove nothing"
+        )
 
 
 def _untie(model: Any) -> None:
@@ -81,16 +148,17 @@ def _gelu(x: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.gelu(x, approximate="tanh")
 
 
-def _config(plan: dict[str, Any]) -> tuple[Any, Any]:
+def _config(plan: dict[str, Any], content: dict[str, Any]) -> tuple[Any, Any]:
     from transformers import AutoConfig
 
-    content = dict(plan["config"])
+    content = dict(content)
     kind = content.pop("model_type", None)
     remote = None
     content.pop("quantization_config", None)  # weights are accounted for by their packed size
     if content.get("auto_map") and plan.get("path") and plan.get("trust_remote_code"):
-        config = AutoConfig.from_pretrained(plan["path"], trust_remote_code=True, local_files_only=True)
-        return config, plan["path"]
+        with _remote(content):
+            found = AutoConfig.from_pretrained(plan["path"], trust_remote_code=True, local_files_only=True)
+        return found, plan["path"]
     if not kind:
         raise CannotBuildError("config.json has no model_type")
     try:
@@ -113,10 +181,25 @@ def _config(plan: dict[str, Any]) -> tuple[Any, Any]:
     return config, remote
 
 
-def _instantiate(config: Any, remote: Any, attention: str, dtype: torch.dtype) -> Any:
+@contextlib.contextmanager
+def _remote(content: dict[str, Any]) -> Iterator[None]:
+    """Whatever a model's own code raises becomes one line that says whose it was."""
+    name = content.get("model_type") or "this model"
+    try:
+        yield
+    except CannotBuildError:
+        raise
+    except ImportError as error:  # transformers names the packages on its second line
+        missing = error.name or " ".join(str(error).split())
+        raise CannotBuildError(f"the remote code of {name} needs a package that is not here: {missing[:300]}") from None
+    except Exception as error:
+        raise CannotBuildError(f"the remote code of {name} raises {type(error).__name__}: {_line(error)}") from None
+
+
+def _instantiate(config: Any, remote: Any, attention: str, dtype: torch.dtype, only: Any = None) -> Any:
     refusals: list[str] = []
     for wanted in dict.fromkeys((attention, "sdpa", "eager")):
-        for chosen in _classes(config, remote):
+        for chosen in (only,) if only is not None else _classes(config, remote):
             try:
                 model = _from_config(chosen, config, wanted, dtype)
             except (ImportError, ValueError, NotImplementedError) as error:
@@ -139,7 +222,9 @@ def _classes(config: Any, remote: Any) -> Iterator[Any]:
             if name in (getattr(config, "auto_map", None) or {}):
                 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-                yield get_class_from_dynamic_module(config.auto_map[name], remote)
+                with _remote({"model_type": getattr(config, "model_type", None)}):
+                    found = get_class_from_dynamic_module(config.auto_map[name], remote)
+                yield found
                 return
     for name in getattr(config, "architectures", None) or ():
         found = getattr(transformers, name, None)

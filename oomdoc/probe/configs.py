@@ -3,46 +3,35 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from oomdoc.memory.architecture import Architecture, Said
-
-# remote-code types whose layers have the shapes of a native class (the catalog's totals were counted with these)
-_STAND_INS: Final = {
-    "qwen": "qwen2", "internlm": "llama", "internlm2": "llama", "internlm3": "llama", "baichuan": "llama",
-    "minicpm": "llama", "minimind": "qwen3", "chatglm": "glm", "glm4_chat": "glm", "phi3small": "phi3",
-}  # fmt: skip
+from oomdoc.memory.architecture import Architecture
 
 
 class NoConfigError(Exception):
     """The catalog does not hold enough to build this model; a config.json does."""
 
 
-def config_of(model: Architecture) -> tuple[dict[str, Any], tuple[Said, ...]]:
-    """(config.json content, what was assumed in it). Raises NoConfigError where only the model's own file will do."""
-    if model.kind == "diffusion" or model.visual_vocab or model.model_type in _UNKNOWN:
+def config_of(model: Architecture) -> dict[str, Any]:
+    """The content of a config.json. Raises NoConfigError where only the model's own file will do."""
+    if model.kind == "diffusion" or model.model_type in _UNKNOWN:
         raise NoConfigError(model.name)
-    said: list[Said] = []
     if model.model_type in _OTHERS:
-        config = _OTHERS[model.model_type](model)
-    elif model.vision is not None:
-        maker = _WITH_VISION.get(model.model_type)
-        if maker is None:
-            raise NoConfigError(model.name)
-        config = maker(model)
-    else:
-        kind = _STAND_INS.get(model.model_type, model.model_type)
-        config = text_config(model, kind)
-        if kind != model.model_type:
-            said.append((
-                f"{model.name} is remote code: a {kind} model of its shapes was built in its place",
-                f"{model.name} 使用远程代码：以相同尺寸的 {kind} 结构代替",
-            ))  # fmt: skip
-    return config, tuple(said)
+        return _OTHERS[model.model_type](model)
+    if model.vision is None:
+        return text_config(model, model.model_type)
+    made = _WITH_VISION.get(model.model_type)
+    if made is None:
+        raise NoConfigError(model.name)
+    return made(model)
 
 
-_UNKNOWN: Final = {
-    "deepseek_vl_v2", "kimi_vl", "minicpmo", "minicpmv", "cogvlm2", "internlmxcomposer2", "ovis", "ovis2_5", "phi3_v",
-    "phi4_multimodal", "minicpm3", "qwen2_5_omni", "qwen2_audio", "gemma3n", "llama4", "qwen3_5", "qwen3_5_moe",
-    "deberta-v2", "clip",
+def maker(name: str) -> Callable[[Architecture], dict[str, Any]]:
+    """The maker of a family of vision-language models, by transformers' model_type."""
+    return _WITH_VISION[name]
+
+
+_UNKNOWN: Final = {  # the catalog holds too little of what transformers needs
+    "deepseek_vl_v2", "minicpmo", "minicpmv", "phi4_multimodal", "qwen2_5_omni", "qwen2_audio", "gemma3n", "llama4",
+    "qwen3_5", "qwen3_5_moe", "deberta-v2", "clip",
 }  # fmt: skip
 
 
@@ -280,7 +269,7 @@ def _mistral3(model: Architecture) -> dict[str, Any]:
 
 _WITH_VISION: dict[str, Callable[[Architecture], dict[str, Any]]] = {
     "qwen2_vl": _qwen_vl, "qwen2_5_vl": _qwen_vl, "qwen3_vl": _qwen_vl, "qwen3_vl_moe": _qwen_vl, "glm4v": _qwen_vl,
-    "llava": _llava, "llava_next": _llava, "llava_onevision": _llava, "internvl_chat": _internvl, "internvl": _internvl,
+    "llava": _llava, "llava_next": _llava, "llava_onevision": _llava, "internvl": _internvl,
     "paligemma": _paligemma, "idefics3": _idefics, "smolvlm": _idefics, "mllama": _mllama, "mistral3": _mistral3,
 }  # fmt: skip
 

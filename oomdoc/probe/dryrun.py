@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
+from oomdoc.memory.knowledge import document
 from oomdoc.memory.parallel import nccl_parts
 from oomdoc.memory.parts import Part
 from oomdoc.memory.platform import context_part
 from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile, Term
+from oomdoc.messages import say
 from oomdoc.probe.host import Progress, Worker
 from oomdoc.probe.plan import Plan, plan_of
 
@@ -58,15 +60,37 @@ def profile_of(plan: Plan, answer: Mapping[str, Any]) -> MemoryProfile:
         components[part.component] = components.get(part.component, 0) + part.bytes
     components["allocator_slack"] = reserved - allocated
     device = reserved + sum(part.bytes for part in beside)
+    stood = stood_in(plan.model.name, answer.get("built"))
+    said = tuple((say("en", f"verify.{key}", **places), say("zh", f"verify.{key}", **places)) for key, places in stood)
+    notes = tuple(answer.get("notes") or ())
     moving = sum(components.get(name, 0) for name in ("activations", "logits", "workspace"))
-    doubt = int(_DOUBT * moving) + sum(part.error for part in beside)
+    doubt = int(_DOUBT * moving) + sum(part.error for part in beside) + _built_doubt(answer, moving, allocated)
     return MemoryProfile(
         method="dry_run", phases=phases, peak_phase=worst.phase, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=max(0, allocated + sum(part.bytes for part in beside) - doubt),
         high_bytes=device + doubt, capacity_bytes=settings.capacity or None, components=components,
-        assumed=tuple(en for en, _ in plan.assumed) + tuple(answer.get("notes") or ()),
+        assumed=tuple(en for en, _ in (*said, *plan.assumed)) + notes,
+        assumed_zh=tuple(zh for _, zh in (*said, *plan.assumed)) + notes,
         basis=f"{answer.get('class')} of transformers {(answer.get('versions') or {}).get('transformers', '?')}",
     )  # fmt: skip
+
+
+def stood_in(name: str, built: Mapping[str, Any] | None) -> tuple[tuple[str, dict[str, str]], ...]:
+    """(key of [verify], what stands in its places) where something ran in place of a model's own remote code."""
+    if not built or built.get("how") in (None, "own") or "catalog" not in built:
+        return ()
+    places = {
+        "name": name, "parameters": f"{built['parameters']:,}", "catalog": f"{built['catalog']:,}",
+        "difference": f"{abs(built['difference']):.2%}",
+    }  # fmt: skip
+    return ((str(built["how"]), places),)
+
+
+def _built_doubt(answer: Mapping[str, Any], moving: int, allocated: int) -> int:
+    """What code that was not run may do otherwise, and the share of everything by which parameters differ."""
+    built = answer.get("built") or {}
+    share = float(document("builds")["doubt"].get(built.get("how"), 0.0))
+    return int(share * moving + abs(float(built.get("difference") or 0.0)) * allocated)
 
 
 def _phase(found: Mapping[str, Any], added: Mapping[Component, int]) -> PhaseProfile:

@@ -18,6 +18,7 @@ functional = torch.nn.functional
 def replace(model: Any, recipe: str, notes: list[str]) -> None:
     """Make the model compute its loss by a recipe; "float" is what current versions do and changes nothing."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner = inner.language_model if type(inner).__name__ == "Composed" else inner
     if recipe in ("float_shifted", "float_inside", "masked") and not _is_current():
         return  # an old version does it itself
     makers = {

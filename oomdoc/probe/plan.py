@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from oomdoc.memory.architecture import Architecture, ArchitectureError, Said, Shape
-from oomdoc.memory.catalog import shapes
+from oomdoc.memory.catalog import resolve, shapes
+from oomdoc.memory.knowledge import document
 from oomdoc.memory.linears import targeted
+from oomdoc.memory.local import find_local
 from oomdoc.memory.logits import recipe_name
 from oomdoc.memory.platform import context_part
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
-from oomdoc.probe.configs import NoConfigError, config_of
+from oomdoc.probe.builds import Build, builds_of
+from oomdoc.probe.configs import NoConfigError
 
 
 class PlanError(Exception):
@@ -51,20 +54,16 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
     """
     assumed: list[Said] = []
     path = facts.get("model.config_path")
-    if config is None and path:
-        config = read(str(path))
-    model = _architecture(facts, config)
     if config is None:
-        try:
-            config, said = config_of(model)
-        except NoConfigError:
-            raise PlanError(
-                f"{model.name}: the catalog cannot build this model; give its config.json (--config)"
-            ) from None
-        assumed += said
+        config, path = _own(facts)
+    model = _architecture(facts, config)
     settings = from_facts(facts, model)
     assumed += [*model.assumed, *settings.assumed]
-    job = _job(facts, dict(config), model, settings)
+    ways = _ways(facts, config, model, settings)
+    job = _job(facts, ways[0].config, model, settings)
+    job |= {"builds": [way.job() for way in ways], "refuse_beyond": document("builds")["refuse_beyond"]}
+    counted = model if model.basis == "catalog" else _named(facts, config)
+    job["parameters"] = counted.counts.total if counted is not None else 0
     if path:
         folder = Path(str(path)).expanduser()
         job["path"] = str(folder if folder.is_dir() else folder.parent)
@@ -74,6 +73,45 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
             "同一批样本长度不一：注意力带有 padding 掩码",
         ))  # fmt: skip
     return Plan(job, settings, model, tuple(dict.fromkeys(assumed)))
+
+
+def _own(facts: Mapping[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
+    """The model's own config.json and where it lies: as named, else beside its files on this machine."""
+    path = facts.get("model.config_path")
+    if path:
+        return read(str(path)), str(path)
+    found = find_local(str(facts.get("model.path") or facts.get("model.name") or ""))
+    return (found.config, str(found.folder)) if found is not None else (None, None)
+
+
+def _ways(
+    facts: Mapping[str, Any], config: Mapping[str, Any] | None, model: Architecture, settings: Settings
+) -> tuple[Build, ...]:
+    """The model's own config first; what the catalog knows of a model whose code is remote after it."""
+    if config is None:
+        try:
+            return builds_of(model, settings.images)
+        except NoConfigError:
+            raise PlanError(
+                f"{model.name}: the catalog cannot build this model; give its config.json (--config)"
+            ) from None
+    own = Build("own", dict(config), {})
+    named = _named(facts, config) if config.get("auto_map") else None
+    if named is None:
+        return (own,)
+    try:
+        return (own, *(way for way in builds_of(named, settings.images) if way.how != "own"))
+    except NoConfigError:
+        return (own,)
+
+
+def _named(facts: Mapping[str, Any], config: Mapping[str, Any] | None) -> Architecture | None:
+    """The catalog's model of the name that the facts or a config give."""
+    for name in (facts.get("model.name"), facts.get("model.path"), (config or {}).get("_name_or_path")):
+        found = resolve(str(name)) if name else None
+        if found is not None:
+            return found
+    return None
 
 
 def read(path: str) -> dict[str, Any]:
@@ -171,7 +209,9 @@ def _lora(settings: Settings, half: str, model: Architecture, config: Mapping[st
     if settings.lora is None:
         return None
     lora = settings.lora
-    native = shapes().get(str(config.get("model_type") or ""), Shape()).names
+    text = config.get("parts", config).get("text") or config.get("text_config") or config
+    kind = str(config.get("model_type") or "")
+    native = shapes().get(kind if kind in shapes() else str(text.get("model_type") or ""), Shape()).names
     canonical = sorted({native.get(letter, f"{letter}_proj") for letter in targeted(model, lora.targets)})
     return {"rank": lora.rank, "targets": list(lora.targets) or None, "canonical_targets": canonical,
             "dropout": lora.dropout,

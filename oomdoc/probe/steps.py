@@ -71,7 +71,8 @@ class Run:
         with self.mode:
             model = build(plan)
         self.figures["parameters"] = sum(parameter.numel() for parameter in model.parameters())
-        self.figures["class"] = type(model).__name__
+        self.figures["class"] = _class_of(model)
+        self.figures["built"] = {key: value for key, value in model.oomdoc_built.items() if key != "lora"}
         quantise(model, plan)
         training = "train" in (plan.get("phases") or ["train"])
         if plan.get("method") in ADAPTED:
@@ -294,6 +295,11 @@ class Run:
                 cache.update(*more, index)
                 del more
         self._own(cache)
+
+
+def _class_of(model: Any) -> str:
+    inner = getattr(model, "language_model", None) if type(model).__name__ == "Composed" else None
+    return type(model).__name__ if inner is None else f"{type(model.vision_tower).__name__} + {type(inner).__name__}"
 
 
 def _cached(cache: Any) -> list[Any]:

@@ -21,7 +21,7 @@ from oomdoc.memory.predict import UnknownModelError
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.memory.settings import Settings, SettingsError
 from oomdoc.messages import say
-from oomdoc.probe.dryrun import dry_run
+from oomdoc.probe.dryrun import dry_run, stood_in
 from oomdoc.probe.gpu_probe import RefusedError, cards, probe
 from oomdoc.probe.host import Progress, WorkerError
 from oomdoc.probe.plan import PlanError
@@ -52,6 +52,7 @@ class Ran(NamedTuple):
     settings: Settings
     failure: Mapping[str, Any] | None
     ended: str = ""
+    stood: tuple[Reason, ...] = ()  # what was run in place of the model's own remote code
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,8 @@ def verify(
         first = run({**facts, "hardware.gpu_total_bytes": capacity})
     except _REFUSALS as error:
         return Verification(method, (_not_run("failure", error),))
-    checks = [judge_failure(diagnosis.case, first, capacity)]
+    judged = judge_failure(diagnosis.case, first, capacity)
+    checks = [replace(judged, reasons=(*judged.reasons, *first.stood))]
     plan = _plan(advise(diagnosis))
     if plan is not None and checks[0].outcome == "confirmed":
         after = joined(facts, plan)
@@ -240,13 +242,14 @@ def _plan_check(facts: dict[str, Any], capacity: int, changes: Mapping[str, Valu
     if profile.device_bytes > capacity:
         return Check("remedy", "unclear", (*changed, Reason("narrow", shown)), profile)
     tight = (Reason("tight", shown),) if profile.high_bytes > capacity else ()
-    return Check("remedy", "confirmed", (*changed, Reason("fits", shown), *tight), profile)
+    return Check("remedy", "confirmed", (*changed, Reason("fits", shown), *tight, *ran.stood), profile)
 
 
 def _runner(method: Method, python: str | None, timeout: float, progress: Progress | None) -> Any:
     def on_cpu(facts: Mapping[str, Any]) -> Ran:
         found = dry_run(facts, python=python, timeout=timeout, progress=progress)
-        return Ran(found.profile, found.plan.settings, found.answer.get("failure"))
+        stood = tuple(Reason(key, places) for key, places in stood_in(found.plan.model.name, found.answer.get("built")))
+        return Ran(found.profile, found.plan.settings, found.answer.get("failure"), stood=stood)
 
     def on_gpu(facts: Mapping[str, Any]) -> Ran:
         idle = cards()

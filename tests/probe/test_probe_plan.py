@@ -29,17 +29,9 @@ def test_lora_plan_keeps_weights_in_half_precision_and_adapters_in_float32() -> 
 def test_the_config_of_a_catalog_model_has_its_shapes() -> None:
     model = resolve("Qwen2.5-7B-Instruct")
     assert model is not None
-    config, said = config_of(model)
+    config = config_of(model)
     assert (config["model_type"], config["hidden_size"], config["num_hidden_layers"]) == ("qwen2", 3584, 28)
-    assert said == ()
-
-
-def test_remote_code_gets_a_stand_in_that_is_admitted() -> None:
-    model = resolve("internlm2-7b")
-    assert model is not None
-    config, said = config_of(model)
-    assert config["model_type"] == "llama"
-    assert "remote code" in said[0][0]
+    assert [way["how"] for way in plan_of({**BASE, "model.name": model.name}).job["builds"]] == ["own"]
 
 
 def test_a_diffusion_model_cannot_be_built_from_the_catalog() -> None:
