@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from oomdoc.engine.attempt import Attempt
 from oomdoc.engine.diagnosis import Diagnosis, diagnose_case
+from oomdoc.facts.case import Case
 from oomdoc.ingest.read import read_inputs, read_text
 from oomdoc.messages import Language
 from oomdoc.report.build import build_report
@@ -31,9 +33,16 @@ def diagnose(
     return build_report(examine(_names(several), configs=_names(configs)), language)
 
 
-def examine(paths: Sequence[str], *, configs: Sequence[str] = (), progress: Progress | None = None) -> Diagnosis:
-    """Read the inputs ("-" is stdin) and judge them."""
-    return diagnose_case(read_inputs(paths, configs=configs, progress=progress))
+def examine(
+    paths: Sequence[str],
+    *,
+    configs: Sequence[str] = (),
+    progress: Progress | None = None,
+    tried: Callable[[Case], Sequence[Attempt]] | None = None,
+) -> Diagnosis:
+    """Read the inputs ("-" is stdin) and judge them; `tried` tells what was changed before this run."""
+    case = read_inputs(paths, configs=configs, progress=progress)
+    return diagnose_case(case, attempts=tried(case) if tried else ())
 
 
 def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -28,18 +28,24 @@ _FORMATS = ("text", "json", "markdown", "html", "github")
 @click.option(
     "--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run of --verify."
 )
+@click.option("--previous", metavar="FILE|auto", help="JSON report of the run before, or the history: was it fixed?")
+@click.option("--no-history", is_flag=True, help="Neither look into the history nor keep this in it.")
 def command(
     files: tuple[str, ...], configs: tuple[str, ...], kind: str, lang: str | None, with_facts: bool, width: int | None,
-    verify: str | None, python: str | None, timeout: float,
+    verify: str | None, python: str | None, timeout: float, previous: str | None, no_history: bool,
 ) -> int:  # fmt: skip
     """Say whether a run ran out of memory, of which memory, why, and what to do.
 
     FILE is a log, a folder of rank logs, or - for standard input. Exit status: 0 a cause is named, 1 none can be
     named, 2 usage or unreadable input, 3 a probe contradicts the diagnosis or its first plan.
 
+    After a fix, the next log is read knowing it: still failing counts against the cause, a run that reached its end
+    confirms it. --previous names the report of the run before; in the folder of an applied fix the history knows it.
+
     Example: oomdoc diagnose train.log -c train.sh --verify dryrun
     """
     from oomdoc.api import examine
+    from oomdoc.cli.aftermath import Remembered
     from oomdoc.report.out import write
 
     language = spoken(lang, kind)
@@ -47,9 +53,11 @@ def command(
     paths = list(files) or (["-"] if piped else [])
     if not paths and not configs:
         raise click.UsageError("name a log, or pipe one in: oomdoc diagnose train.log")
+    history = Remembered(configs, language, off=no_history)
+    tried = history.tried(previous)
     progress = diagnostics.ProgressLine(say(language, "report.reading", name="{name}", done="{done}", total="{total}"))
     try:
-        diagnosis = examine(paths, configs=list(configs), progress=progress)
+        diagnosis = examine(paths, configs=list(configs), progress=progress, tried=tried)
     finally:
         progress.done()
     from oomdoc.report.render import render
@@ -59,6 +67,7 @@ def command(
         diagnosis, verified = _verified(diagnosis, verify, python, timeout)
     text = render(diagnosis, kind, language, with_facts=with_facts, columns=width, verified=verified)
     write(text, None if kind == "text" else "utf-8")
+    history.keep(diagnosis)
     if verified is not None and verified.method == "probe" and verified.contradicted:
         return diagnostics.CONTRADICTED
     return diagnostics.NAMED if diagnosis.names_cause else diagnostics.NONE_NAMEABLE

@@ -41,6 +41,7 @@ class Attempt:
     outcome: str | None = None
     seen: State = "in_force"
     told_by: str | None = None
+    key: int | None = None  # under which the history keeps it
 
     @property
     def changes(self) -> str:

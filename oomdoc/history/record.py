@@ -1,0 +1,120 @@
+"""What is kept of a diagnosis, of a change applied after it, and of how the next run went."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from oomdoc import __version__
+from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.facts.case import Case
+from oomdoc.facts.fact import UNKNOWN
+from oomdoc.facts.model import Value
+from oomdoc.history.place import Print, database, key_of, logs_of, places_of, print_of, wanted
+from oomdoc.history.store import Store, opened
+from oomdoc.report.mask import mask
+
+_CAUSES: Final = 8
+
+
+def keep(diagnosis: Diagnosis, configs: Sequence[str] = ()) -> int | None:
+    """Put a diagnosis of log files on disk; None where it is of a pipe, or history is off. Raises HistoryError."""
+    logs = logs_of(read_from(diagnosis.case))
+    mark = print_of(logs) if logs and wanted() else None
+    if mark is None:
+        return None
+    with opened(database(), write=True) as store:
+        assert store is not None
+        number = store.add(_row(diagnosis, logs, mark, configs))
+        _settle(store, diagnosis, number)
+    return number
+
+
+def keep_fix(
+    diagnosis: Diagnosis,
+    configs: Sequence[str],
+    *,
+    journal: str,
+    sets: Mapping[str, Value],
+    remedies: Sequence[str],
+    natives: Sequence[str] = (),
+    aside: Sequence[str] = (),
+    predicted_bytes: int | None = None,
+) -> int | None:
+    """Keep that a plan was written after this diagnosis; `journal` is the id that undo takes. Raises HistoryError."""
+    number = keep(diagnosis, configs)
+    if number is None:
+        return None
+    known = diagnosis.case
+    before = {name: value for name in sets if (value := known.value(name)) is not UNKNOWN}
+    row = {
+        "diagnosis": number, "at": time.time(), "journal": journal, "sets": _text(sets), "before": _text(before),
+        "aside": _text(list(aside)), "remedies": _text(list(remedies)),
+        "natives": _text([mask(native) for native in natives]), "predicted_bytes": predicted_bytes,
+    }  # fmt: skip
+    with opened(database(), write=True) as store:
+        assert store is not None
+        return store.add_fix(row)
+
+
+def keep_word(journal: str, *, works: bool) -> bool:
+    """Keep the person's word on a change that was applied; False where the history does not know it."""
+    if not wanted():
+        return False
+    with opened(database(), write=True) as store:
+        assert store is not None
+        fixes = [fix for fix in store.fixes() if fix["journal"] == journal]
+        for fix in fixes:
+            store.settle(fix["id"], "passed" if works else "failed", "untold", None, time.time())
+    return bool(fixes)
+
+
+def read_from(case: Case) -> list[str]:
+    """The names of the logs of a case."""
+    return [read.name for read in case.inputs if read.kind == "log"]
+
+
+def _settle(store: Store, diagnosis: Diagnosis, number: int) -> None:
+    """What this run has shown about the changes before it."""
+    for one in diagnosis.aftermath.followed if diagnosis.aftermath else ():
+        name = one.attempt.key
+        if one.now and name is not None:
+            store.settle(name, one.became, one.seen, number, time.time())
+
+
+def _row(diagnosis: Diagnosis, logs: Sequence[Path], mark: Print, configs: Sequence[str]) -> dict[str, Any]:
+    case, verdict = diagnosis.case, diagnosis.verdict
+    folder = logs[0].absolute().parent
+    places = places_of(folder)
+    step = case.value("run.step")
+    return {
+        "at": time.time(), "oomdoc": __version__, "place": places[0], "places": " ".join(places),
+        "folder": mask(str(folder)), "log": mask(", ".join(log.name for log in logs[:4])),
+        "print": mark.whole, "head": mark.head, "head_bytes": mark.head_bytes, "size": mark.size,
+        "lines": sum(read.lines for read in case.inputs if read.kind == "log"),
+        "line": verdict.event.line if verdict.event else None,
+        "outcome": verdict.outcome, "memory": verdict.memory, "phase": verdict.phase,
+        "step": step if isinstance(step, int) else None,
+        "framework": _word(case, "framework.name"), "model": _word(case, "model.name"),
+        "causes": _text([
+            {"cause": found.rule.cause, "rule": found.rule.path, "standing": found.standing,
+             "probability": found.probability}
+            for found in diagnosis.findings[:_CAUSES]
+        ]),
+        "configs": _text([
+            {"name": mask(Path(name).name), "key": key_of(Path(name)), "print": found.whole}
+            for name in configs if (found := print_of([Path(name)]))
+        ]),
+    }  # fmt: skip
+
+
+def _word(case: Case, name: str) -> str | None:
+    value = case.value(name)
+    return mask(value) if isinstance(value, str) else None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        value = {name: mask(one) if isinstance(one, str) else one for name, one in value.items()}
+    return json.dumps(value, ensure_ascii=False)
