@@ -1,16 +1,21 @@
 """Carries out what the dialogue asks for, in the caller's thread: the only place of the chat that writes or runs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oomdoc.chat.reply import Effect, Outcome
+from oomdoc.messages import say
 
 if TYPE_CHECKING:
     from oomdoc.chat.session import Dialogue
 
 
-def carry_out(dialogue: "Dialogue", effect: Effect) -> Outcome:
-    """Do an effect that writes or runs, and say how it ended; `read`, `watch` and `quit` are the caller's own."""
+def carry_out(dialogue: "Dialogue", effect: Effect, stage: Any = None, python: str | None = None) -> Outcome:
+    """Do an effect that writes or runs, and say how it ended; `read`, `watch` and `quit` are the caller's own.
+
+    `stage` hears what a dry run or a probe does, `python` is the environment of the training. Only what `stage`
+    raises to stop the work leaves this function.
+    """
     if effect.kind == "apply":
         return _apply(dialogue, effect)
     if effect.kind == "undo":
@@ -18,7 +23,9 @@ def carry_out(dialogue: "Dialogue", effect: Effect) -> Outcome:
     if effect.kind == "export":
         return _export(dialogue, effect)
     if effect.kind in ("dry_run", "probe"):
-        return _prove(dialogue, effect)
+        from oomdoc.chat.proof import prove
+
+        return prove(dialogue, effect, stage, python)
     return Outcome(None)
 
 
@@ -30,10 +37,16 @@ def _apply(dialogue: "Dialogue", effect: Effect) -> Outcome:
 
     try:
         documents = [load(str(path)) for path in dialogue.files]
-        written = apply(plan_edits(dict(effect.facts), documents, known=dialogue.case.facts))
+        edits = plan_edits(dict(effect.facts), documents, known=dialogue.case.facts)
+        written = apply(edits, note=dialogue.note)
     except PatchError as error:
         return Outcome(False, error.told(dialogue.language))
-    return Outcome(True, ", ".join(written.files))
+    except OSError as error:  # the state folder cannot be written: without a backup nothing is
+        return Outcome(False, _reason(error))
+    names = ", ".join(near(name) for name in written.files)
+    told = [say(dialogue.language, "tui.written", files=names, id=written.id)]
+    told += [f"{made.fact}: {made.why(dialogue.language)}" for made in edits.by_hand]
+    return Outcome(True, "\n".join(told), entry=written.id)
 
 
 def _undo(dialogue: "Dialogue") -> Outcome:
@@ -41,26 +54,38 @@ def _undo(dialogue: "Dialogue") -> Outcome:
     from oomdoc.patch.errors import PatchError
 
     try:
-        restored = undo()
+        restored = undo(dialogue.entry)
     except PatchError as error:
         return Outcome(False, error.told(dialogue.language))
-    return Outcome(True, ", ".join(restored.files))
+    except OSError as error:
+        return Outcome(False, _reason(error))
+    return Outcome(True, ", ".join(near(name) for name in restored.files))
 
 
 def _export(dialogue: "Dialogue", effect: Effect) -> Outcome:
+    """A new file in the format of its ending; an existing one is never replaced."""
     from oomdoc.chat.export import export
 
     path = Path(effect.paths[0]).expanduser()
     try:
         text = export(dialogue, path.suffix.lower())
-        path.write_text(text, encoding="utf-8")
+        with path.open("x", encoding="utf-8", errors="replace") as out:
+            out.write(text)
+    except FileExistsError:
+        return Outcome(False, say(dialogue.language, "session.exists", name=path.name))
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return Outcome(False, f"{path.name}: {reason.lower()}")
-    return Outcome(True, str(path.name))
+        reason = f"{path.name}: {_reason(error)}" if isinstance(error, OSError) else str(error)
+        return Outcome(False, reason)
+    return Outcome(True, say(dialogue.language, "session.exported", name=path.name))
 
 
-def _prove(dialogue: "Dialogue", effect: Effect) -> Outcome:
-    from oomdoc.chat.proof import prove
+def near(name: str) -> str:
+    """A path as the person would write it from here."""
+    try:
+        return str(Path(name).relative_to(Path.cwd()))
+    except ValueError:
+        return name
 
-    return prove(dialogue, effect)
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,38 +1,58 @@
 """Line mode: the same dialogue for screen readers, dumb terminals, logs and scripts. A line is an utterance; lines that
 come at once, or between ``` and ```, are one paste."""
 
-import os
-import select
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TextIO
 
 from oomdoc.chat.carry import carry_out
+from oomdoc.chat.follow import Follower, News
 from oomdoc.chat.reply import Effect, Outcome, Reply
 from oomdoc.chat.session import Dialogue
-from oomdoc.report.blocks_chat import Block
+from oomdoc.chat.start import split_paths
+from oomdoc.chat.stdin import Lines
+from oomdoc.messages import say
+from oomdoc.report.blocks_chat import Block, SayBlock, Tone
 from oomdoc.report.blocks_chat_text import ChatText
 from oomdoc.report.out import write
 
 _FENCE = "```"
 _TOGETHER = 0.05  # seconds: nobody types two lines within them
+_LOOK = 0.5  # seconds between two looks at a followed log
+_MOST_PASTED = 64 << 20  # characters of one paste; what follows is the next
 
 
 class LineMode:
-    """Reads utterances, writes replies, carries out requests one after the other. `ask` is the prompt on a terminal."""
+    """Reads utterances, writes replies, carries out requests one after the other, and follows a log in between.
 
-    def __init__(self, dialogue: Dialogue, drawer: ChatText, source: TextIO | None = None) -> None:
+    `asks` prints a prompt; `python` is the environment of the training.
+    """
+
+    def __init__(
+        self, dialogue: Dialogue, drawer: ChatText, source: TextIO | None = None, *, python: str | None = None
+    ) -> None:
         self._dialogue = dialogue
         self._drawer = drawer
         self._source = source or sys.stdin
+        self._python = python
         self._asks = self._source.isatty() and sys.stdout.isatty()
         self._over = False
+        self._lines = Lines(self._source)
+        self._follower: Follower | None = None
+        self._to_the_end = False
 
-    def run(self) -> int:
-        """Until the end of input or "quit"; returns 0 where a cause is named, else 1."""
-        self._show(self._dialogue.open())
-        if self._dialogue.journal is not None and self._dialogue.journal.note:
-            write(f"note: {self._dialogue.journal.note}\n")
+    def run(self, blocks: Sequence[Block] | None = None, watch: str | None = None) -> int:
+        """Show what the conversation begins with (its greeting, unless given) and talk until the input ends or "quit".
+
+        A log that is to be watched from the start is followed on after the end of input, until its run fails.
+        Returns 0 where a cause is named, else 1.
+        """
+        self._show(self._dialogue.open() if blocks is None else blocks)
+        if watch is not None:
+            self._to_the_end = True
+            self._follow(watch)
         for utterance in self._utterances():
             self._turn(self._dialogue.say(utterance))
             if self._over:
@@ -50,16 +70,29 @@ class LineMode:
             self._over = True
         elif effect.kind == "read":
             self._read(effect)
-        elif effect.kind != "watch":  # following a log is the app's; here the new log is given by name
-            self._turn(self._dialogue.done(effect, carry_out(self._dialogue, effect)))
+        elif effect.kind == "watch":
+            self._follow(effect.paths[0])
+        else:
+            self._turn(self._dialogue.done(effect, self._outcome(effect)))
+
+    def _outcome(self, effect: Effect) -> Outcome:
+        stages: list[str] = []
+
+        def stage(name: str, _: float) -> None:
+            if self._asks and name not in stages:  # a person waits; a script needs no progress
+                stages.append(name)
+                write(f"  {name} ...\n")
+
+        try:
+            return carry_out(self._dialogue, effect, stage, self._python)
+        except KeyboardInterrupt:  # the work is stopped, not the conversation
+            return Outcome(None)
 
     def _read(self, effect: Effect) -> None:
-        from oomdoc.chat.folder import is_setting
         from oomdoc.ingest.errors import InputError
         from oomdoc.ingest.read import read_inputs
 
-        logs = [os.path.expanduser(path) for path in effect.paths if not is_setting(path)]  # noqa: PTH111
-        configs = [os.path.expanduser(path) for path in effect.paths if is_setting(path)]  # noqa: PTH111
+        logs, configs = split_paths(effect.paths)
         try:
             case = read_inputs(logs, configs=configs)
         except InputError as error:
@@ -67,33 +100,83 @@ class LineMode:
         else:
             self._turn(self._dialogue.take(case, ", ".join(effect.paths)))
 
-    def _show(self, blocks: tuple[Block, ...]) -> None:
+    def _show(self, blocks: Sequence[Block]) -> None:
         write(self._drawer.render(blocks) + "\n")
+
+    def _remark(self, key: str, tone: Tone = "plain", **places: object) -> None:
+        self._show((SayBlock((say(self._dialogue.language, key, **places),), tone),))
+
+    # -- a log that is followed --------------------------------------------------------------------------------------
+
+    def _follow(self, path: str) -> None:
+        if not Path(path).is_file():
+            self._remark("tui.no_log", "warn")
+            return
+        self._follower = Follower(path, self._dialogue.language)
+        self._remark("tui.watching", path=path)
+
+    def _look(self) -> None:
+        if self._follower is None:
+            return
+        for news in self._follower.step(time.monotonic()):
+            self._heard(news)
+
+    def _heard(self, news: News) -> None:
+        if news.kind == "grown":
+            return
+        if self._asks:
+            write("\n")
+        if news.kind == "trouble":
+            self._show((SayBlock((news.told,), "warn"),))
+        else:
+            self._remark("tui.watch_crash", "warn", path=news.path)
+            self._follower = None
+            self._read(Effect("read", (news.path,)))
+        if self._asks:
+            write("> ")
+
+    # -- what the person says ----------------------------------------------------------------------------------------
+
+    def _line(self) -> str:
+        """The next line, looking at the followed log while there is none."""
+        while True:
+            line = self._lines.get(_LOOK if self._follower is not None else None)
+            if line is not None:
+                return line
+            self._look()
 
     def _utterances(self) -> Iterator[str]:
         while True:
             if self._asks:
                 write("> ")
-            line = self._source.readline()
+            line = self._line()
             if not line:
+                self._watch_on()
                 return
             if line.strip() == _FENCE:
                 yield "".join(iter(self._fenced, ""))
                 continue
-            more = self._at_once() if self._asks else ""
-            if (line + more).strip():
-                yield (line + more).rstrip("\n")
+            whole = line + (self._at_once() if self._asks else "")
+            if whole.strip():
+                yield whole.rstrip("\n")
+
+    def _watch_on(self) -> None:
+        """Nobody speaks any more: a log that was to be watched is followed until its run fails."""
+        if self._follower is not None and not self._to_the_end:
+            self._remark("session.watch_ends", path=self._follower.path)
+        while self._to_the_end and self._follower is not None:
+            time.sleep(_LOOK)
+            self._look()
 
     def _fenced(self) -> str:
-        line = self._source.readline()
+        line = self._line()
         return "" if line.strip() == _FENCE else line
 
     def _at_once(self) -> str:
         """Lines that a paste has put behind the first."""
-        found = []
-        while select.select([self._source], [], [], _TOGETHER)[0]:
-            line = self._source.readline()
-            if not line:
-                break
+        found: list[str] = []
+        size = 0
+        while size < _MOST_PASTED and (line := self._lines.get(_TOGETHER)):
             found.append(line)
+            size += len(line)
         return "".join(found)

@@ -4,6 +4,7 @@ from oomdoc.chat.reply import Effect, Outcome, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.voice import saying, tell
 from oomdoc.facts.units import size
+from oomdoc.messages import say
 from oomdoc.report.blocks_chat import SayBlock
 
 
@@ -27,14 +28,14 @@ def ended(state: State, effect: Effect, outcome: Outcome) -> Turn:
 
 
 def _proven(state: State, outcome: Outcome) -> tuple[SayBlock, ...]:
+    """Shown to fit, shown not to fit, or why it cannot be told: never more than the step has shown."""
     language = state.language
-    if not outcome.ok or outcome.device_bytes is None:
-        return (saying(language, "failed", "sorry", sentence=outcome.sentence),)
+    first, *more = outcome.sentence.split("\n")
+    if not outcome.ok or outcome.device_bytes is None or outcome.fits is None:
+        return (SayBlock((say(language, "session.unverified", reason=first), *more), "sorry"),)
     capacity = outcome.capacity_bytes or state.values.get("hardware.gpu_total_bytes")
-    sentence = outcome.sentence
-    tone: str = "plain"
-    if isinstance(capacity, int) and capacity:
-        fits = outcome.device_bytes <= capacity
-        tone = "good" if fits else "warn"
-        sentence = tell(language, "verified_fits" if fits else "verified_misses", capacity=size(capacity))
-    return (saying(language, "verified", tone, device=size(outcome.device_bytes), sentence=sentence),)  # type: ignore[arg-type]
+    shown = size(capacity) if isinstance(capacity, int) else "?"
+    told = tell(language, "verified_fits" if outcome.fits else "verified_misses", capacity=shown)
+    lead = tell(language, "verified", device=size(outcome.device_bytes), sentence=told)
+    rest = (*more, *((say(language, "session.run_again"),) if outcome.fits else ()))
+    return (SayBlock((lead, *rest), "good" if outcome.fits else "warn"),)

@@ -9,6 +9,7 @@ from oomdoc.chat.voice import setting, short, tell
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.findings import values_of
 from oomdoc.facts.case import Case
+from oomdoc.facts.lazy import lazy
 from oomdoc.facts.model import Value
 from oomdoc.messages import Language
 from oomdoc.remedies.advise import advise, capacity_of, model_of
@@ -19,6 +20,7 @@ from oomdoc.remedies.solver import Solution, solve
 from oomdoc.report.blocks_chat import Block, DiffBlock, PlanRow, SayBlock
 
 _MOST = 5
+_CONTINUED = lazy(r"\s*\\\n\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def diff_blocks(plan: Plan, case: Case, files: Sequence[Path], language: Languag
             continue
     edits = plan_edits(plan.sets, documents, known=case.facts)
     drawn: list[Block] = [DiffBlock(edit.original.name, edit.diff, plan.number) for edit in edits.files]
-    sentences = [tell(language, "diff_command", command=command) for command in edits.commands]
+    sentences = [tell(language, "diff_command", command=_on_one_line(command)) for command in edits.commands]
     sentences += [
         tell(
             language, "diff_by_hand", native=hand.native or setting(hand.fact, hand.value, case), why=hand.why(language)
@@ -120,6 +122,10 @@ def diff_blocks(plan: Plan, case: Case, files: Sequence[Path], language: Languag
     if edits.files:
         drawn.append(SayBlock((tell(language, "diff_ask"),)))
     return tuple(drawn)
+
+
+def _on_one_line(command: str) -> str:
+    return _CONTINUED.sub(" ", command).strip()
 
 
 def files_of(case: Case, folder: Path | None, scripts: Sequence[Path]) -> tuple[Path, ...]:

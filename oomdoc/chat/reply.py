@@ -49,12 +49,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an effect ended: `ok` False with one sentence of what went wrong; None where it was cancelled."""
+    """How an effect ended: `ok` False with one sentence of what went wrong; None where it was cancelled. `entry` is the
+    id of the change that was written, `fits` what a dry run or a probe has shown."""
 
     ok: bool | None
     sentence: str = ""
     device_bytes: int | None = None
     capacity_bytes: int | None = None
+    entry: str | None = None
+    fits: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

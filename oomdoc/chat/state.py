@@ -24,7 +24,8 @@ _NEEDED = ("model.name", "hardware.gpu_name")  # without these nothing can be pr
 
 @dataclass
 class State:
-    """`topic` is the setting spoken of last, `shown` the plan whose diff was shown, `before` what undo goes back to."""
+    """`topic` is the setting spoken of last, `shown` the plan whose diff was shown, `before` what undo goes back to;
+    `entry` names the written change that undo takes back, `prints` are the files as they were when they were read."""
 
     language: Language
     raw: Case = field(default_factory=Case)
@@ -38,6 +39,8 @@ class State:
     topic: str | None = None
     shown: int | None = None
     applied: int | None = None
+    entry: str | None = None
+    prints: dict[str, str] = field(default_factory=dict)
     pastes: int = 0
     rows: list[tuple[str, str]] = field(default_factory=list)
     before: list[tuple[Case, str]] = field(default_factory=list)

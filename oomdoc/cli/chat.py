@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from oomdoc.messages import preferred
+from oomdoc.cli import diagnostics
+from oomdoc.messages import preferred, say
 
 
 @click.command(name="chat")
@@ -13,14 +14,16 @@ from oomdoc.messages import preferred
 @click.option("-c", "--config", "configs", multiple=True, metavar="CONFIG", help="Launch script or configuration file.")
 @click.option("--plain", is_flag=True, help="Line mode; what this command always is.")
 @click.option("--spoken", is_flag=True, help="No bars and no glyphs: for screen readers.")
+@click.option("--watch", metavar="LOG", help="Follow this log and speak up; goes on after the end of input.")
+@click.option("--python", metavar="PATH", help="Environment of the training; else VIRTUAL_ENV, CONDA_PREFIX.")
 @click.option("--resume", is_flag=True, help="Continue the last conversation of this folder.")
 @click.option("--no-journal", is_flag=True, help="Keep nothing on disk.")
 @click.option("--forget", is_flag=True, help="Remove the last conversation of this folder from disk, and end.")
 @click.option("--lang", type=click.Choice(["en", "zh"]), help="Language; else OOMDOC_LANG, else the locale.")
 @click.option("--width", type=click.IntRange(40, 400), help="Columns; else the terminal's.")
 def command(
-    files: tuple[str, ...], configs: tuple[str, ...], plain: bool, spoken: bool, resume: bool, no_journal: bool,
-    forget: bool, lang: str | None, width: int | None,
+    files: tuple[str, ...], configs: tuple[str, ...], plain: bool, spoken: bool, watch: str | None, python: str | None,
+    resume: bool, no_journal: bool, forget: bool, lang: str | None, width: int | None,
 ) -> int:  # fmt: skip
     """Talk about the run of this folder, line by line.
 
@@ -31,8 +34,8 @@ def command(
     """
     from oomdoc.chat.journal import Journal
     from oomdoc.chat.line import LineMode
-    from oomdoc.chat.session import Dialogue
-    from oomdoc.ingest.read import read_inputs
+    from oomdoc.chat.start import start
+    from oomdoc.ingest.errors import InputError
     from oomdoc.report import out
     from oomdoc.report.blocks_chat_text import ChatText
     from oomdoc.report.text import painted, unpainted
@@ -40,16 +43,24 @@ def command(
     del plain
     language = preferred(lang)
     folder = Path.cwd()
+    if watch is not None and not Path(watch).is_file():
+        raise click.UsageError(f"{watch}: no such log")
     journal = None if no_journal else Journal(folder=folder, language=language)
     if forget:
         if journal is not None and journal.resume():
             journal.forget()
-        return 0
+        return diagnostics.NAMED
     if journal is not None and resume:
         journal.resume()
-    case = read_inputs(list(files), configs=list(configs)) if files or configs else None
-    dialogue = Dialogue(case, language=language, journal=journal, folder=folder)
+    names = files or ((watch,) if watch and not resume else ())
+    begun = start(language, folder, files=names, configs=configs, journal=journal)
     columns = width or min(shutil.get_terminal_size((80, 24)).columns, 100)
     paint = painted if out.wants_colour() and not spoken else unpainted
     drawer = ChatText(language, columns, paint, ascii_only=spoken or not out.can_draw(), spoken=spoken)
-    return LineMode(dialogue, drawer).run()
+    for line in begun.refused:
+        if files or configs:  # named by the person: what they meant cannot be talked about
+            raise InputError(line)
+        diagnostics.say_error(line)
+    if journal is not None and journal.note:
+        diagnostics.say_error(say(language, "session.not_on_disk", reason=journal.note))
+    return LineMode(begun.dialogue, drawer, python=python).run(begun.blocks, watch)

@@ -78,7 +78,8 @@ def cli(ctx: click.Context, plain: bool, watch: str | None, resume: bool) -> int
     if plain or os.environ.get("TERM") == "dumb":
         from oomdoc.cli.chat import command as chat
 
-        code: int = chat.main(args=["--resume"] if resume else [], standalone_mode=False)
+        given = [*(["--resume"] if resume else []), *(["--watch", watch] if watch else [])]
+        code: int = chat.main(args=given, standalone_mode=False)
         return code
     from oomdoc.cli.tui import open_room
 

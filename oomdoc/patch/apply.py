@@ -111,6 +111,15 @@ def history(folder: Path | None = None) -> list[dict[str, Any]]:
     return entries(folder or state_folder())
 
 
+def settled(folder: Path | None = None) -> list[dict[str, Any]]:
+    """The journal, oldest first, after what a killed process left behind was settled. Raises PatchError where another
+    process is writing."""
+    state = folder or state_folder()
+    with locked(state):
+        _sweep(state)
+        return entries(state)
+
+
 def in_force(documents: Sequence[Original], folder: Path | None = None) -> list[dict[str, Any]]:
     """The applied changes that these documents still hold, the oldest first: what was tried before this failure."""
     digests = {str(doc.path.absolute()): doc.digest for doc in documents if doc.path is not None}

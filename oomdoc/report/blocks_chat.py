@@ -6,6 +6,21 @@ from typing import Literal, TypeAlias
 from oomdoc.report import blocks
 
 Tone: TypeAlias = Literal["plain", "good", "warn", "sorry"]
+_SAID_CHARS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class SaidBlock:
+    """What the person said, where a conversation is shown again; of megabytes only the beginning is kept in `text`."""
+
+    text: str
+    chars: int
+    lines: int
+
+    @classmethod
+    def of(cls, text: str) -> "SaidBlock":
+        """The utterance as it will be shown."""
+        return cls(text[:_SAID_CHARS], len(text), text.count("\n") + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +133,15 @@ class HistoryBlock:
 
 
 ChatBlock: TypeAlias = (
-    SayBlock | TakenBlock | CompareBlock | PlansBlock | DiffBlock | TermBlock | OfferBlock | SumBlock | HistoryBlock
+    SaidBlock
+    | SayBlock
+    | TakenBlock
+    | CompareBlock
+    | PlansBlock
+    | DiffBlock
+    | TermBlock
+    | OfferBlock
+    | SumBlock
+    | HistoryBlock
 )
 Block: TypeAlias = blocks.Block | ChatBlock

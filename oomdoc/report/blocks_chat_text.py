@@ -12,6 +12,7 @@ from oomdoc.report.text import Paint, TextReport, unpainted
 _GLYPHS = "█▓▒░▚▞▤▥"
 _ASCII = "#=+-*%@o"
 _REST = "·"
+_SAID_LINES = 6
 _TONES = {"good": "good", "warn": "warn", "sorry": "warn"}
 
 
@@ -43,7 +44,9 @@ class ChatText:
         return "\n\n".join(part for part in parts if part) + "\n" if parts else ""
 
     def _lines(self, block: chat.Block) -> Iterator[str]:
-        if isinstance(block, chat.SayBlock):
+        if isinstance(block, chat.SaidBlock):
+            yield from self._said(block)
+        elif isinstance(block, chat.SayBlock):
             for sentence in block.sentences:
                 for line in wrap(mask(sentence), self.columns):
                     yield self.paint(line, _TONES[block.tone]) if block.tone in _TONES else line
@@ -71,6 +74,13 @@ class ChatText:
         elif isinstance(block, chat.HistoryBlock):
             yield self.paint(block.title, "head")
             yield from (clip(mask(f"  {said}  [{what}]"), self.columns) for said, what in block.rows)
+
+    def _said(self, block: chat.SaidBlock) -> Iterator[str]:
+        rows = block.text.split("\n")
+        for number, row in enumerate(rows[:_SAID_LINES]):
+            yield self.paint(clip(mask(f"  {row}" if number else f"> {row}"), self.columns), "head")
+        if block.lines > _SAID_LINES or block.chars > len(block.text):
+            yield f"  ... {say(self.language, 'tui.pasted', lines=block.lines, size=size(block.chars))}"
 
     def _compare(self, block: chat.CompareBlock) -> Iterator[str]:
         yield self.paint(block.title, "head")

@@ -17,11 +17,12 @@ from textual.worker import get_current_worker
 
 from oomdoc.ingest.gpu import GpuReading, read_gpus
 from oomdoc.messages import Language, say
+from oomdoc.report.blocks_chat import SaidBlock
 from oomdoc.tui import themes
 from oomdoc.tui.actions import action, bindings, slash_of
 from oomdoc.tui.blocks.progress import Progress, ProgressView
 from oomdoc.tui.blocks.question import QuestionView
-from oomdoc.tui.blocks.said import Said, Told
+from oomdoc.tui.blocks.said import Told
 from oomdoc.tui.blocks.view import BlockView
 from oomdoc.tui.doctor import Doctor
 from oomdoc.tui.figures import show_fact, size
@@ -194,14 +195,17 @@ class DoctorApp(Room):
 
     def follow_log(self, path: str) -> None:
         """Follow a log from now on."""
-        from oomdoc.tui.follow import Follower, follow
+        from oomdoc.chat.follow import Follower, News, follow
 
         ended = self._ended
         follower = Follower(path, self.language, from_start=ended is not None)
 
+        def post(news: News) -> None:
+            self.post_message(Followed(news.kind, news.path, news.told))
+
         def run() -> None:
             worker = get_current_worker()
-            follow(follower, self.post_message, lambda: worker.is_cancelled, ended or (lambda: False))
+            follow(follower, post, lambda: worker.is_cancelled, ended or (lambda: False))
 
         self._told_crash = False
         self.remark("tui.watching" if ended is None else "tui.watching_input", path=path)
@@ -237,7 +241,7 @@ class DoctorApp(Room):
 
     def say_to_doctor(self, text: str, shown: str | None = None) -> None:
         """One utterance; shown at once, answered when its turn comes."""
-        self.run_worker(self.chat.add([Said.of(shown or text)]))
+        self.run_worker(self.chat.add([SaidBlock.of(shown or text)]))
         self.turns.submit(say(self.language, "tui.thinking"), lambda _: self.doctor.say(text))
 
     def on_block_view_typed(self, event: BlockView.Typed) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from oomdoc.messages import say
 from oomdoc.tui.news import Turn
-from oomdoc.tui.turns import Progress
+from oomdoc.tui.turns import Progress, Stopped
 
 if TYPE_CHECKING:
     from oomdoc.chat.reply import Effect
@@ -28,9 +28,11 @@ def carry_out(app: "DoctorApp", effect: "Effect") -> None:
 
 
 def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:
-    from oomdoc.tui.errands import run
+    from oomdoc.chat.carry import carry_out as do
+    from oomdoc.chat.reply import Outcome
 
-    dialogue = app.doctor.dialogue
-    assert dialogue is not None
-    outcome = run(effect, dialogue, lambda stage, _: progress(stage, 0, 0), app.doctor.python)
+    try:
+        outcome = do(app.doctor.talk, effect, lambda stage, _: progress(stage, 0, 0), app.doctor.python)
+    except Stopped:
+        outcome = Outcome(None)
     return app.doctor.done(effect, outcome)

@@ -54,7 +54,7 @@ class GpuRead(Message):
 
 
 class Followed(Message):
-    """A followed log has news; `kind` is grown, trouble, crash or end."""
+    """A followed log has news; see `chat.follow.News` for its fields."""
 
     def __init__(self, kind: str, path: str, told: str = "") -> None:
         super().__init__()

@@ -83,4 +83,4 @@ class Turns:
         except Exception as error:
             self._app.post_message(Failed(str(error) or type(error).__name__))
         else:
-            self._app.post_message(Failed("") if worker.is_cancelled else Answered(turn))
+            self._app.post_message(Answered(turn))  # also where it was to stop: it is done, and must not look undone

@@ -3,27 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from oomdoc.report.blocks_chat import SaidBlock
 from oomdoc.tui.blocks.view import BlockView
 from oomdoc.tui.figures import size
 from oomdoc.tui.ink import Line, prose
 
 _SHOWN_LINES = 6
 _SHOWN_CHARS = 2_000
-_OPEN_CHARS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """An utterance; `text` may be megabytes, only its beginning is kept for the screen."""
-
-    text: str
-    chars: int
-    lines: int
-
-    @classmethod
-    def of(cls, text: str) -> "Said":
-        """The utterance as it will be shown."""
-        return cls(text[:_OPEN_CHARS], len(text), text.count("\n") + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +24,7 @@ class SaidView(BlockView):
     """The person's turn."""
 
     KIND: ClassVar[str] = "said"
-    block: Said
+    block: SaidBlock
 
     def lines(self, columns: int) -> list[Line]:
         """The text, cut where it is long."""
