@@ -19,7 +19,16 @@ from oomdoc.facts.lazy import dataclass
 from oomdoc.messages import Language, say
 
 Became: TypeAlias = Literal[
-    "failed", "further", "elsewhere", "passed", "going", "other", "not_in_force", "passed_without", "unclear"
+    "failed",
+    "further",
+    "elsewhere",
+    "passed",
+    "going",
+    "other",
+    "not_in_force",
+    "doubtful",
+    "passed_without",
+    "unclear",
 ]
 # What settles an attempt; the others leave it open for the next log.
 SETTLED: tuple[Became, ...] = ("failed", "further", "elsewhere", "passed")
@@ -37,6 +46,7 @@ class Followed:
     effects: tuple[Effect, ...] = ()
     now: bool = True
     step: int | None = None
+    doubt: tuple[str, str] | None = None  # English and Chinese: the failed allocation is that of the settings before
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,14 @@ def _follow(case: Case, verdict: Verdict, attempt: Attempt) -> Followed:
         return Followed(attempt, attempt.outcome, attempt.seen, now=False)
     found = effects(attempt, case)
     force, step = seen(found), _step(case)
-    return Followed(attempt, _became(verdict, attempt, force, step), force, found, step=step)
+    became, doubt = _became(verdict, attempt, force, step), None
+    if became in _FAILED:
+        from oomdoc.engine.residue import residue
+
+        left = residue(attempt, case)
+        if left is not None:
+            became, doubt = "doubtful", (left.sentence_en, left.sentence_zh)
+    return Followed(attempt, became, force, found, step=step, doubt=doubt)
 
 
 def _became(verdict: Verdict, attempt: Attempt, force: State, step: int | None) -> Became:
@@ -161,7 +178,8 @@ def _sign(key: str, one: Followed, share: float, weight: float | None = None, **
     texts: dict[str, str] = {language: _text(term[language], one, language, places) for language in _LANGUAGES}
     weight = round(float(term["weight"]) * share, 1) if weight is None else weight
     decisive = bool(term.get("decisive")) and share == 1
-    return Sign(Condition(lambda _: True, ()), weight, texts, decisive, tuple(one.attempt.sets)[:1])
+    named = () if key == "earlier" else tuple(one.attempt.sets)[:1]
+    return Sign(Condition(lambda _: True, ()), weight, texts, decisive, named)
 
 
 def _text(sentence: str, one: Followed, language: Language, places: Mapping[str, Any]) -> str:

@@ -34,6 +34,11 @@ class Diagnosis:
     aftermath: "Aftermath | None" = None
 
     @property
+    def spent(self) -> frozenset[str]:
+        """The remedies that were tried before this run and did not suffice."""
+        return self.aftermath.spent if self.aftermath is not None else frozenset()
+
+    @property
     def names_cause(self) -> bool:
         """Whether a cause is named: one leads that is not "the input does not say why", or it is another failure."""
         if self.verdict.outcome == "not_oom" and not self.verdict.finished:

@@ -1,7 +1,7 @@
 """From a diagnosis to the way out: plans by the memory model where it can speak, else the causes' remedies."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from oomdoc.engine.diagnosis import Diagnosis
@@ -16,10 +16,11 @@ from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.settings import SettingsError
 from oomdoc.remedies.options import Limits, options_of, same
 from oomdoc.remedies.remedy import Remedy, remedies
-from oomdoc.remedies.solver import HEADROOM, Solution, solve
+from oomdoc.remedies.solver import HEADROOM, Plan, Solution, solve
 
 Blind: TypeAlias = Literal["not_gpu", "no_model", "no_capacity", "settings"]
 _NEAR = 0.3  # of the leading cause's probability: below, a cause's remedies are not offered
+_SPENT = -1.0  # fondness of a remedy that was tried in vain: its steps cost half as much again
 _SURE = 1.0  # weight from which what the witness solved for is taken
 
 
@@ -40,6 +41,7 @@ class Advice:
     steps: tuple[Step, ...]
     blind: Blind | None = None
     solved: Mapping[str, Value] | None = None  # facts that the failed allocation itself told
+    spent: frozenset[str] = frozenset()  # remedies that were tried and did not suffice: what they alone make comes last
 
 
 def advise(
@@ -54,13 +56,13 @@ def advise(
     limits = limits or Limits()
     steps = tuple(_steps(diagnosis, facts, limits))
     if diagnosis.verdict.outcome != "oom" or diagnosis.verdict.memory != "gpu":
-        return Advice(None, steps, "not_gpu")
+        return Advice(None, steps, "not_gpu", spent=diagnosis.spent)
     model = model_of(diagnosis, facts)
     if model is None:
-        return Advice(None, steps, "no_model")
+        return Advice(None, steps, "no_model", spent=diagnosis.spent)
     size = capacity_of(facts)
     if not size:
-        return Advice(None, steps, "no_capacity")
+        return Advice(None, steps, "no_capacity", spent=diagnosis.spent)
     solved = solved_facts(diagnosis, facts)
     try:
         found = solve(
@@ -68,8 +70,28 @@ def advise(
             limits=limits, headroom=headroom, fond=_fond(diagnosis), chosen=chosen,
         )  # fmt: skip
     except (ArchitectureError, SettingsError):
-        return Advice(None, steps, "settings")
-    return Advice(found if found.before else None, steps, None if found.before else "settings", solved)
+        return Advice(None, steps, "settings", spent=diagnosis.spent)
+    if not found.before:
+        return Advice(None, steps, "settings", solved, diagnosis.spent)
+    return Advice(_after(found, diagnosis.spent), steps, None, solved, diagnosis.spent)
+
+
+def repeats(names: Iterable[str], spent: frozenset[str]) -> bool:
+    """Whether a plan of these remedies is no more than what was tried already."""
+    known = set(names)
+    return bool(known) and known <= spent
+
+
+def _after(solution: Solution, spent: frozenset[str]) -> Solution:
+    """The plans with those last that only take further what was tried in vain; none of them is the least change."""
+    if not spent:
+        return solution
+
+    def again(plan: Plan) -> bool:
+        return repeats((option.remedy.id for option in plan.options), spent)
+
+    single = solution.single if solution.single is not None and not again(solution.single) else None
+    return replace(solution, plans=tuple(sorted(solution.plans, key=again)), single=single)
 
 
 def model_of(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> Architecture | None:
@@ -122,12 +144,12 @@ def _fond(diagnosis: Diagnosis) -> dict[str, float]:
     for finding in diagnosis.findings:
         for remedy in finding.rule.remedies:
             fond[remedy] = max(fond.get(remedy, 0.0), finding.probability)
-    return fond
+    return {**fond, **dict.fromkeys(diagnosis.spent, _SPENT)}
 
 
 def _steps(diagnosis: Diagnosis, facts: Mapping[str, Value], limits: Limits) -> Sequence[Step]:
     known = remedies()
-    if not diagnosis.findings:
+    if not diagnosis.findings or diagnosis.verdict.finished:
         return ()
     top = diagnosis.findings[0].probability
     ranked: list[tuple[tuple[int, int], Step]] = []
@@ -142,7 +164,7 @@ def _steps(diagnosis: Diagnosis, facts: Mapping[str, Value], limits: Limits) -> 
     steps: dict[str, Step] = {}
     for _, step in sorted(ranked, key=lambda entry: entry[0]):
         steps.setdefault(step.remedy.id, step)
-    return tuple(steps.values())
+    return tuple(sorted(steps.values(), key=lambda step: step.remedy.id in diagnosis.spent))
 
 
 def _step(remedy: Remedy, cause: str, facts: Mapping[str, Value], limits: Limits) -> Step | None:

@@ -82,6 +82,8 @@ def _sentences(one: Followed, diagnosis: Diagnosis, language: Language) -> Itera
     for effect in one.effects:
         if effect.state == "not_in_force":
             yield _unchanged(effect, one, diagnosis, language)
+    if one.doubt:
+        yield say(language, "aftermath.residue", sentence=one.doubt[1 if language == "zh" else 0])
     unseen = [effect.name for effect in one.effects if effect.state == "untold"]
     if unseen:
         yield say(language, "aftermath.untold", names=", ".join(unseen))
@@ -95,11 +97,10 @@ def _sentences(one: Followed, diagnosis: Diagnosis, language: Language) -> Itera
     if one.became in ("failed", "further") and attempt.remedies:
         yield say(language, "aftermath.last")
     if one.became == "passed" and diagnosis.findings:
-        titles = ("；" if language == "zh" else "; ").join(
-            found.rule.title[language] for found in diagnosis.findings if found.standing != "possible"
-        )
-        if titles:
-            yield say(language, "aftermath.confirms", titles=titles)
+        sure = [found for found in diagnosis.findings if found.standing == "confirmed"]
+        titles = (found.rule.title[language] for found in sure or diagnosis.findings[:1])
+        key = "aftermath.confirms" if sure else "aftermath.speaks_for"
+        yield say(language, key, titles=("；" if language == "zh" else "; ").join(titles))
 
 
 def _unchanged(effect: Effect, one: Followed, diagnosis: Diagnosis, language: Language) -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts import base
-from oomdoc.messages import Language
+from oomdoc.messages import Language, say
 from oomdoc.patch.native import native_words
 from oomdoc.report.blocks import Step
 
@@ -12,9 +12,10 @@ _MOST = 4
 
 
 def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
-    """Steps for the leading causes, those that keep the result first within a cause."""
-    if not diagnosis.findings:
+    """Steps for the leading causes, those that keep the result first within a cause, what was tried in vain last."""
+    if not diagnosis.findings or diagnosis.verdict.finished:
         return ()
+    spent = diagnosis.spent
     known = base.section("remedies")
     steps: dict[str, Step] = {}
     top = diagnosis.findings[0].probability
@@ -28,14 +29,18 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
             steps[remedy] = Step(
                 remedy=remedy,
                 cause=finding.rule.cause,
-                title=raw["title"][language],
+                title=_title(raw["title"][language], remedy in spent, language),
                 how=raw.get("how", {}).get(language),
                 native=native_words(diagnosis.case, raw.get("sets", {})),
                 sets=tuple(raw.get("sets", {}).items()),
                 promise=raw.get("promise"),
                 cost=raw.get("cost", {}).get(language),
             )
-    return tuple(steps.values())[:_MOST]
+    return tuple(sorted(steps.values(), key=lambda step: step.remedy in spent))[:_MOST]
+
+
+def _title(title: str, tried: bool, language: Language) -> str:
+    return say(language, "aftermath.tried", title=title) if tried else title
 
 
 def _is_done(raw: dict[str, Any], diagnosis: Diagnosis) -> bool:
