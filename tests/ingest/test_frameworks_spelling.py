@@ -119,3 +119,38 @@ def test_the_committed_schema_is_the_model() -> None:
     committed = json.loads((Path(oomdoc.__file__).parent / "schemas/framework-v1.json").read_text(encoding="utf-8"))
     committed.pop("$schema")
     assert committed == Framework.model_json_schema()
+
+
+SWIFT = "swift sft --model Qwen/Qwen2.5-VL-7B-Instruct --train_type lora"
+
+
+@pytest.mark.parametrize(
+    ("script", "kept"),
+    [
+        (f"MAX_PIXELS=200000\n{SWIFT}", ["MAX_PIXELS"]),
+        (f"CUDA_VISIBLE_DEVICES=0,1 \\\nNPROC_PER_NODE=2 \\\n# nnodes=1 \\\n{SWIFT}",
+         ["CUDA_VISIBLE_DEVICES", "NPROC_PER_NODE"]),
+        (f"# first\nCUDA_VISIBLE_DEVICES=0 \\\n# why \\\nMAX_PIXELS=200000 {SWIFT}", ["CUDA_VISIBLE_DEVICES"]),
+        (f"export MAX_PIXELS=200000\n{SWIFT}", []),
+        (f"MAX_PIXELS=200000\nexport MAX_PIXELS\n{SWIFT}", []),
+        (f"set -a\nMAX_PIXELS=200000\n{SWIFT}", []),
+        (f"MAX_PIXELS=200000 \\\n{SWIFT}", []),
+        ("NPROC_PER_NODE=2\ntorchrun --nproc_per_node $NPROC_PER_NODE train.py --bf16 true", []),
+        ("NPROC_PER_NODE=2\ntorchrun --nproc_per_node ${NPROC_PER_NODE:-1} train.py --bf16 true", []),
+        (f"docker run -e MAX_PIXELS img\nLR=1\n{SWIFT}", []),
+        (f"{SWIFT}\nMAX_PIXELS=200000", []),
+    ],
+)  # fmt: skip
+def test_a_variable_that_is_not_exported_stays_in_the_shell(script: str, kept: list[str]) -> None:
+    found = issues(script)
+    assert [issue.native for issue in found if issue.kind == "lost"] == kept
+    facts = {fact.name: fact.value for fact in ingest_settings([shell.parse(script + "\n", "run.sh")]).facts}
+    assert "env.visible_devices" not in facts or "CUDA_VISIBLE_DEVICES" not in kept
+
+
+def test_a_variable_left_in_the_shell_is_told_with_what_stayed_in_force() -> None:
+    (issue,) = issues(f"MAX_PIXELS=200000\n{SWIFT}")
+    assert issue.fact == "image.max_pixels"
+    assert issue.line == 1
+    assert "image.max_pixels stayed" in issue.en
+    assert "export" in issue.zh
