@@ -1,6 +1,6 @@
-"""A probe as text: what was measured, beside the closed form and the dry run."""
+"""A probe as text: what was measured, beside the closed form and the dry run; why one was refused or did not end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from oomdoc.facts.units import size
@@ -9,26 +9,122 @@ from oomdoc.messages import Language, say
 from oomdoc.report.memory_text import table
 
 _NAMES = {"closed_form": "estimate", "dry_run": "dryrun", "probe": "probe"}
+_STAGES = {
+    "starting": "starting", "importing torch and transformers": "importing", "joining the other ranks": "joining",
+    "building the model on the device": "building", "building the model": "building", "evaluation": "eval",
+    "generation": "generate", "replaying the allocator": "replaying",
+}  # fmt: skip
 
 
 def probe_text(
     profiles: Sequence[MemoryProfile], answer: Mapping[str, Any], language: Language, *, columns: int = 80
 ) -> str:
-    """One row a method, then the phases as measured, then how it ended."""
-    rows = [("", "allocated", "reserved", "device")]
+    """How it ended, one row a method, the phases as measured, the ranks with the worst first, then remarks."""
+    measured = profiles[-1]
+    rows = [("", *(say(language, f"probe.column_{name}") for name in ("allocated", "reserved", "device")))]
     rows += [
         (_NAMES[each.method], size(each.allocated_bytes), size(each.reserved_bytes), size(each.device_bytes))
         for each in profiles
+        if each.method != "probe" or each.allocated_bytes
     ]
-    lines = [table(rows)]
-    measured = profiles[-1]
+    lines = [outcome(measured, answer, language, columns=columns), "", table(rows)]
     if measured.phases:
         lines += [
             "",
             *(f"  {say(language, f'moment.{each.phase}')}: {size(each.allocated_bytes)}" for each in measured.phases),
         ]
+    if answer.get("ranks"):
+        lines += ["", *_ranks(answer["ranks"], language)]
+    remarks = [said[language == "zh"] for said in answer.get("said") or ()]
+    remarks += [str(note) for note in answer.get("notes") or ()]
+    lines += ["", *(f"  - {remark}" for remark in remarks)] if remarks else []
+    return "\n".join(lines) + "\n"
+
+
+def outcome(profile: MemoryProfile, answer: Mapping[str, Any], language: Language, *, columns: int = 80) -> str:
+    """The first line, which stands alone: it fits, it ran out of memory, or how it ended without an answer."""
+    rank = answer.get("rank")
     oom = answer.get("oom")
     if oom:
-        lines += ["", f"  {oom['phase']}: {str(oom['message']).splitlines()[0][: columns * 2]}"]
-    lines += [f"  - {note}" for note in answer.get("notes") or ()]
-    return "\n".join(lines) + "\n"
+        message = str(oom["message"]).splitlines()[0][: columns * 2]
+        text = say(language, "probe.oom", phase=say(language, f"moment.{oom['phase']}"), message=message)
+    elif answer.get("ending"):
+        return ending(answer["ending"], language)
+    else:
+        places = {"device": size(profile.device_bytes), "capacity": size(profile.capacity_bytes or 0)}
+        return say(language, "probe.fits", **places, gpu=profile.basis)
+    return text if rank is None else say(language, "probe.of_rank", rank=rank, text=text)
+
+
+def ending(found: Mapping[str, Any], language: Language) -> str:
+    """How a child ended that gave no answer, in one line."""
+    stage = stage_text(str(found.get("stage") or ""), language)
+    kind, signal = str(found["kind"]), str(found.get("signal") or "")
+    if kind == "time":
+        text = say(language, "probe.time", seconds=f"{float(found.get('seconds') or 0):g}", stage=stage)
+    elif kind == "others":
+        text = say(language, "probe.with_others", stage=stage)
+    elif signal == "SIGKILL":
+        text = say(language, "probe.killed", stage=stage)
+    elif signal:
+        text = say(language, "probe.died_signal", signal=signal, stage=stage)
+    elif found.get("said"):
+        text = say(language, "probe.died_said", stage=stage, said=found["said"])
+    else:
+        text = say(language, "probe.died", stage=stage)
+    rank = found.get("rank")
+    return text if rank is None else say(language, "probe.of_rank", rank=rank, text=text)
+
+
+def stage_text(stage: str, language: Language) -> str:
+    """What a worker says it is doing, in the language asked for; a stage nobody knows is left as it is."""
+    if stage.startswith("training step "):
+        return say(language, "probe.stage_step", number=stage.rsplit(" ", 1)[-1])
+    return say(language, f"probe.stage_{_STAGES[stage]}") if stage in _STAGES else stage
+
+
+def refused(error: Any, language: Language, *, python: str, who: Sequence[str] = ()) -> tuple[str, str]:
+    """Why a probe was not started, and what can be done instead. `error` is a RefusedError, `who` holds the card."""
+    places = {"python": python, "who": "", **error.places}
+    card = error.card
+    if card is not None:
+        places |= {"index": card.number, "used": size(card.used_bytes), "free": size(card.free_bytes)}
+    if "cap" in places:
+        places["cap"] = size(places["cap"])
+    if who:
+        places["who"] = f" ({', '.join(who[:4])})"
+    helped = "busy" if error.reason == "busy" else "cap" if error.reason == "too_large" else "dryrun"
+    return say(language, f"probe_refused.{error.reason}", **places), say(language, f"probe_refused.help_{helped}")
+
+
+def trouble(error: Any, language: Language) -> tuple[str, str] | None:
+    """A WorkerError that only a probe meets as one line with its help; None for one that the dry run meets too."""
+    keys = {"missing": "missing", "without_cuda": "without_cuda", "driver": "cuda_driver", "launcher": "launcher"}
+    key = keys.get(error.kind)
+    if key is None:
+        return None
+    places = {"python": "", "said": str(error), **error.places}
+    return say(language, f"probe.{key}", **places), say(language, "probe_refused.help_dryrun")
+
+
+def trial_text(trial: Mapping[str, Any], language: Language) -> str:
+    """One trial of a search."""
+    how = "fits" if trial["fits"] else "ended" if trial.get("ending") else "oom"
+    held = size(trial["allocated_bytes"]) if trial.get("allocated_bytes") else ""
+    return f"  {trial['value']:>9,}  {say(language, f'probe.trial_{how}')}  {held}".rstrip()
+
+
+def _ranks(rows: Sequence[Mapping[str, Any]], language: Language) -> Iterator[str]:
+    yield say(language, "probe.ranks")
+    for row in rows:
+        phase = say(language, f"moment.{row['peak_phase']}") if row.get("peak_phase") else "-"
+        yield "  " + say(
+            language, "probe.rank", rank=row["rank"], allocated=size(row["allocated_bytes"]),
+            reserved=size(row["reserved_bytes"]), device=size(row["device_bytes"]), phase=phase,
+        ) + _how(row, language)  # fmt: skip
+
+
+def _how(row: Mapping[str, Any], language: Language) -> str:
+    if row.get("oom"):
+        return f" · {say(language, 'probe.trial_oom')}"
+    return f" · {ending(row['ending'], language)}" if row.get("ending") else ""

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from oomdoc.cli import probe as cli_probe
 from oomdoc.probe import gpu_probe
-from oomdoc.probe.gpu_probe import Card, RefusedError, cards, choose, ended, largest, profile_of
+from oomdoc.probe.gpu_probe import Card, RefusedError, cards, choose, ended, profile_of
+from oomdoc.probe.search import largest
 from oomdoc.probe.host import Worker, WorkerError
 from oomdoc.probe.plan import plan_of
 
@@ -70,7 +71,7 @@ def test_the_freest_card_is_taken_and_neighbours_are_left_alone() -> None:
 def test_without_a_gpu_the_command_offers_the_dry_run(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(gpu_probe, "_nvidia_smi", lambda: "")
+    monkeypatch.setattr("oomdoc.probe.cards.nvidia_smi", lambda *_: "")
     code = CliRunner().invoke(cli_probe.command, ["--model", "Qwen2.5-0.5B", "--lang", "en"], standalone_mode=False)
     assert code.return_value == 2
     told = capfd.readouterr().err + code.output
@@ -124,7 +125,7 @@ def test_a_probe_that_contradicts_the_dry_run_says_so(
 
 def test_the_search_reports_the_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_probe, "probe", fake_probe(11))
-    monkeypatch.setattr(gpu_probe, "_nvidia_smi", lambda: "0, NVIDIA A100, 40960, 0\n")
+    monkeypatch.setattr("oomdoc.probe.cards.nvidia_smi", lambda *_: "0, NVIDIA A100, 40960, 0\n")
     arguments = ["--model", "Qwen2.5-0.5B", "--method", "lora", "--find", "train.per_device_batch_size", "--json"]
     done = CliRunner().invoke(cli_probe.command, arguments, standalone_mode=False)
     assert done.exception is None
@@ -137,7 +138,7 @@ def test_a_death_or_hang_is_a_result() -> None:
     answer = ended(WorkerError("died", "the worker was ended by SIGKILL while training step 1"))
     profile = profile_of(plan_of({"model.name": "Qwen2.5-0.5B", **FACTS}), answer, 24 * GIB)
     assert profile.allocated_bytes == 0
-    assert "SIGKILL" in answer["notes"][0]
+    assert "SIGKILL" in answer["ended"]
 
 
 @pytest.mark.parametrize("truth", [0, 1, 2, 3, 7, 8, 100, 4096])
