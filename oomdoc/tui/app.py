@@ -131,7 +131,7 @@ class DoctorApp(Room):
         """Blocks of a turn, the case, and what the dialogue asks to have done."""
         await self._end_progress()
         turn = event.turn
-        await self.chat.add(turn.blocks, from_top=True)
+        await self.chat.add(turn.blocks, from_top=not turn.to_end)
         if turn.case is not None:
             self.query_one(CasePanel).show(turn.case)
         self._rest()
@@ -275,7 +275,7 @@ class DoctorApp(Room):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Completions follow what is typed."""
         if event.input is self.prompt:
-            self.prompt.completing = self.query_one(CompletionList).offer(event.value)
+            self.prompt.offer(event.value if self.query_one(CompletionList).offer(event.value) else None)
 
     def on_prompt_completed(self, event: Prompt.Completed) -> None:
         """Keys of the completion list."""
@@ -283,12 +283,12 @@ class DoctorApp(Room):
         if event.key in {"up", "down"}:
             entries.move(-1 if event.key == "up" else 1)
             return
-        chosen = entries.chosen
-        self.prompt.completing = entries.offer("")
+        chosen = entries.chosen_for(event.typed or self.prompt.value)
+        entries.offer("")
+        self.prompt.offer(None)
         if event.key == "escape" or chosen is None:
             return
         if event.key == "enter" and not chosen.argument:
-            self.prompt.value = ""
             self.perform(chosen.name)
         else:
             self.fill_prompt(f"/{chosen.slash} ")

@@ -43,7 +43,8 @@ class Doctor:
         notes = [Told(line, "warn") for line in begun.refused]
         if (journal := begun.dialogue.journal) is not None and journal.note:
             notes.append(Told(say(self.language, "session.not_on_disk", reason=journal.note), "warn"))
-        return Turn((*notes, *begun.blocks), begun.dialogue.case, begun.took)
+        resumed = journal is not None and journal.resumed
+        return Turn((*notes, *begun.blocks), begun.dialogue.case, begun.took, to_end=resumed)
 
     def _begin(self) -> "Dialogue":
         from oomdoc.chat.session import Dialogue

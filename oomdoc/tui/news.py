@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One answer of the doctor: blocks in order, and the case as it stands after them."""
+    """One answer of the doctor: blocks in order, and the case as it stands after them; `to_end` shows its end first."""
 
     blocks: tuple[Any, ...]
     case: "Case | None" = None
     took: tuple[str, ...] = ()
     effects: tuple[Any, ...] = ()
+    to_end: bool = False
 
 
 class Answered(Message):

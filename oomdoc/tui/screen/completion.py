@@ -20,13 +20,14 @@ class CompletionList(Widget):
         self._ascii_only = ascii_only
         self._entries: list[Action] = []
         self._at = 0
+        self._typed = ""
 
     def offer(self, typed: str) -> bool:
         """Show what `typed` may become; False where that is nothing, or it is typed to the end."""
         entries = list(completions(typed))
         if len(entries) == 1 and f"/{entries[0].slash}" == typed:
             entries = []
-        self._entries, self._at = entries, 0
+        self._entries, self._at, self._typed = entries, 0, typed
         self.display = bool(entries)
         self.styles.height = min(len(entries), _ROWS)
         self.refresh(layout=True)
@@ -38,10 +39,11 @@ class CompletionList(Widget):
             self._at = (self._at + by) % len(self._entries)
             self.refresh()
 
-    @property
-    def chosen(self) -> Action | None:
-        """The chosen command."""
-        return self._entries[self._at] if self._entries else None
+    def chosen_for(self, typed: str) -> Action | None:
+        """The chosen command; where the list has moved on from what was typed, the first that it may become."""
+        if self._entries and self._typed == typed:
+            return self._entries[self._at]
+        return next(completions(typed), None)
 
     def render(self) -> Content:
         """A window of the entries around the chosen one."""

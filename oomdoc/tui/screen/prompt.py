@@ -32,18 +32,18 @@ class Prompt(Input):
             self.told = told
 
     class Completed(Message):
-        """A key for the list of completions: up, down, tab, enter or escape."""
+        """A key for the list of completions: up, down, tab, enter or escape; enter has taken `typed` off the line."""
 
-        def __init__(self, key: str) -> None:
+        def __init__(self, key: str, typed: str = "") -> None:
             super().__init__()
-            self.key = key
+            self.key, self.typed = key, typed
 
     def __init__(self, language: Language, suggester: Suggester | None = None) -> None:
         super().__init__(
             placeholder=say(language, "tui.placeholder"), id="prompt", select_on_focus=False, suggester=suggester
         )
         self.language = language
-        self.completing = False
+        self._offered: str | None = None
         self._pasted: list[str] = []
         self._history: list[str] = []
         self._place = 0
@@ -52,6 +52,15 @@ class Prompt(Input):
         """Another language from here on."""
         self.language = language
         self.placeholder = say(language, "tui.placeholder")
+
+    def offer(self, typed: str | None) -> None:
+        """What the list of completions stands for now; None where there is no list."""
+        self._offered = typed
+
+    @property
+    def completing(self) -> bool:
+        """Whether there is a list of completions, and for just what is typed: keys may be ahead of it."""
+        return self._offered is not None and self._offered == self.value
 
     @property
     def pasted(self) -> str:
@@ -91,17 +100,21 @@ class Prompt(Input):
             event.prevent_default()
             self.post_message(self.Completed(event.key))
             return
-        if event.key in {"up", "down"}:
+        if event.key in {"up", "down", "enter"}:
             event.stop()
             event.prevent_default()
-            self._recall(-1 if event.key == "up" else 1)
+            if event.key == "enter":  # here, not as a binding: bubbling to it, Enter comes after keys typed behind it
+                await self.action_submit()
+            else:
+                self._recall(-1 if event.key == "up" else 1)
             return
         await super()._on_key(event)
 
     async def action_submit(self) -> None:
         """Say it: what was pasted first, then what was typed."""
         if self.completing:
-            self.post_message(self.Completed("enter"))
+            typed, self.value = self.value, ""
+            self.post_message(self.Completed("enter", typed))
             return
         typed = self.value.strip()
         text = "\n".join(part for part in (self.pasted, typed) if part)
