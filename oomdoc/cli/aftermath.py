@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from oomdoc.engine.diagnosis import Diagnosis
     from oomdoc.facts.case import Case
     from oomdoc.history.store import HistoryError
+    from oomdoc.patch.way_out import Offer
 
 Tried = Callable[["Case"], Sequence["Attempt"]]
 _AUTO = "auto"
@@ -43,11 +44,11 @@ class Remembered:
             return
         self._guarded(lambda: _record().keep(diagnosis, self._configs), "unwritable")
 
-    def keep_fix(self, diagnosis: "Diagnosis", **applied: Any) -> None:
-        """Keep that a plan was written."""
+    def keep_fix(self, diagnosis: "Diagnosis", offer: "Offer", journal: str) -> None:
+        """Keep that a plan was written; `journal` is the id that undo takes."""
         if self._off:
             return
-        self._guarded(lambda: _record().keep_fix(diagnosis, self._configs, **applied))
+        self._guarded(lambda: _record().keep_offer(diagnosis, self._configs, offer, journal))
 
     def _since(self, raw: Any, case: "Case", name: str) -> Sequence["Attempt"]:
         from oomdoc.history.previous import tried_since

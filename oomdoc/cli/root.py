@@ -12,6 +12,7 @@ _COMMANDS = {
     "diagnose": "what ran out of memory, why, and what to do",
     "fix": "plans that fit, as a diff of your own files; applied on request",
     "undo": "take the last applied fix back",
+    "history": "what was diagnosed and tried here; kept privately, removable",
     "ask": "one question to the dialogue, one answer",
     "chat": "the dialogue in line mode, for pipes and screen readers",
     "tui": "the doctor's room in the terminal; what oomdoc opens by itself",

@@ -1,11 +1,11 @@
 """A change that was made after an earlier diagnosis, and whether a case shows it in force. It knows no causes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Literal, TypeAlias
 
 from oomdoc.facts.case import Case
-from oomdoc.facts.fact import UNKNOWN, Fact, How, Known
+from oomdoc.facts.fact import UNKNOWN, Fact, How, Known, Source
 from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.facts.units import show
@@ -58,17 +58,19 @@ class Effect:
     now: Known
     state: State
     minor: bool = False
+    source: Source | None = None
 
 
 def effects(attempt: Attempt, case: Case) -> tuple[Effect, ...]:
     """Every change of an attempt beside what a case says."""
-    trusted = _defaults_count(attempt, case)
+    logs = {read.name for read in case.inputs if read.kind == "log"}
+    trusted = _defaults_count(attempt, case, logs)
     found = []
     for name, wanted in attempt.sets.items():
-        fact = case.fact(name)
+        fact = _closest(name, case, logs)
         state = _state(fact, wanted, attempt.before.get(name, UNKNOWN), trusted)
         now = UNKNOWN if fact is None or state == "untold" else fact.value
-        found.append(Effect(name, wanted, now, state, name in attempt.aside))
+        found.append(Effect(name, wanted, now, state, name in attempt.aside, fact.source if fact else None))
     return tuple(found)
 
 
@@ -78,6 +80,12 @@ def seen(found: tuple[Effect, ...]) -> State:
     if "not_in_force" in states:
         return "not_in_force"
     return "in_force" if states == {"in_force"} else "untold"
+
+
+def _closest(name: str, case: Case, logs: Collection[str]) -> Fact | None:
+    """What the log itself shows of a setting, command included, before what a file says: the file may be newer."""
+    shown = (fact for fact in case.every(name) if fact.source.file in logs and fact.source.how in _STATED)
+    return next(shown, None) or case.fact(name)
 
 
 def _state(fact: Fact | None, wanted: Value, before: Known, trusted: bool) -> State:
@@ -109,9 +117,8 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _defaults_count(attempt: Attempt, case: Case) -> bool:
+def _defaults_count(attempt: Attempt, case: Case, logs: Collection[str]) -> bool:
     """Whether an option that is not written is known to be unset: its file was read, or the log shows the command."""
-    logs = {read.name for read in case.inputs if read.kind == "log"}
     names = {read.name.replace("\\", "/").rsplit("/", 1)[-1] for read in case.inputs}
     if names & set(attempt.files):
         return True

@@ -59,7 +59,10 @@ def recall(case: Case, configs: Sequence[str] = (), *, asked: bool = False) -> R
         else:
             note = why
     attempts = _attempts(after, run, changed)
-    told = note if not attempts and (asked or note == "same_log") else "none" if asked and not attempts else None
+    if note == "older" and run.configs:  # what was read beside the log is not what the run had
+        note = "changed_since"
+    told = note if not attempts and (asked or note != "older") else None
+    told = "none" if asked and not attempts and told is None else told
     last = fitting[-1] if fitting else None
     places = (("id", str(last["diagnosis"])),) if last else ()
     return Recalled(attempts, told, places)

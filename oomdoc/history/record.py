@@ -4,9 +4,10 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from oomdoc import __version__
+from oomdoc.engine.aftermath import SETTLED
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import UNKNOWN
@@ -15,7 +16,12 @@ from oomdoc.history.place import Print, database, key_of, logs_of, places_of, pr
 from oomdoc.history.store import Store, opened
 from oomdoc.report.mask import mask
 
+if TYPE_CHECKING:
+    from oomdoc.patch.way_out import Offer
+
 _CAUSES: Final = 8
+_LINES: Final = 3
+_REPAIR: Final = "repair-command"
 
 
 def keep(diagnosis: Diagnosis, configs: Sequence[str] = ()) -> int | None:
@@ -31,6 +37,36 @@ def keep(diagnosis: Diagnosis, configs: Sequence[str] = ()) -> int | None:
     return number
 
 
+def keep_offer(diagnosis: Diagnosis, configs: Sequence[str], offer: "Offer", journal: str) -> int | None:
+    """Keep that one of the plans of `oomdoc fix` was written; repairs set what their options mean."""
+    named = [option.remedy.id for option in offer.plan.options] if offer.plan else []
+    named += [step.remedy.id for step in offer.steps]
+    natives = tuple(dict.fromkeys(made.native for made in offer.edits.made))
+    sets = offer.changes
+    if not sets:
+        natives, sets = _repaired(offer)
+    return keep_fix(
+        diagnosis, configs, journal=journal, sets=sets, remedies=named or [_REPAIR], natives=natives,
+        predicted_bytes=offer.plan.weight.device if offer.plan else None,
+    )  # fmt: skip
+
+
+def _repaired(offer: "Offer") -> tuple[tuple[str, ...], dict[str, Value]]:
+    """The lines that a repair changed, and the facts that only the repaired files state."""
+    from oomdoc.ingest.settings import ingest_settings
+    from oomdoc.ingest.syntax.detect import parse
+
+    def stated(texts: Sequence[tuple[str, str]]) -> dict[str, Value]:
+        said = ingest_settings([parse(text, name) for text, name in texts])
+        return {fact.name: fact.value for fact in reversed(said.facts) if fact.source.status == "explicit"}
+
+    files = offer.edits.files
+    before = stated([(edit.original.text, edit.original.name) for edit in files])
+    after = stated([(edit.text, edit.original.name) for edit in files])
+    added = [line[1:].strip(" \\\t") for edit in files for line in edit.diff.splitlines()[2:] if line.startswith("+")]
+    return tuple(added[:_LINES]), {name: value for name, value in after.items() if before.get(name) != value}
+
+
 def keep_fix(
     diagnosis: Diagnosis,
     configs: Sequence[str],
@@ -39,18 +75,20 @@ def keep_fix(
     sets: Mapping[str, Value],
     remedies: Sequence[str],
     natives: Sequence[str] = (),
-    aside: Sequence[str] = (),
     predicted_bytes: int | None = None,
 ) -> int | None:
     """Keep that a plan was written after this diagnosis; `journal` is the id that undo takes. Raises HistoryError."""
+    from oomdoc.remedies.remedy import remedies as all_remedies  # only an applied plan needs them
+
     number = keep(diagnosis, configs)
     if number is None:
         return None
-    known = diagnosis.case
+    known, base = diagnosis.case, all_remedies()
+    aside = [keeps for name in remedies if name in base and (keeps := base[name].keeps)]
     before = {name: value for name in sets if (value := known.value(name)) is not UNKNOWN}
     row = {
         "diagnosis": number, "at": time.time(), "journal": journal, "sets": _text(sets), "before": _text(before),
-        "aside": _text(list(aside)), "remedies": _text(list(remedies)),
+        "aside": _text(aside), "remedies": _text(list(remedies)),
         "natives": _text([mask(native) for native in natives]), "predicted_bytes": predicted_bytes,
     }  # fmt: skip
     with opened(database(), write=True) as store:
@@ -77,10 +115,14 @@ def read_from(case: Case) -> list[str]:
 
 def _settle(store: Store, diagnosis: Diagnosis, number: int) -> None:
     """What this run has shown about the changes before it."""
-    for one in diagnosis.aftermath.followed if diagnosis.aftermath else ():
-        name = one.attempt.key
-        if one.now and name is not None:
-            store.settle(name, one.became, one.seen, number, time.time())
+    tried = [one for one in diagnosis.aftermath.followed if one.now] if diagnosis.aftermath else []
+    known = {fix["id"]: fix for fix in store.fixes()} if tried else {}
+    for one in tried:
+        fix = known.get(one.attempt.key)
+        if fix is None:
+            continue
+        if one.became in SETTLED or fix["outcome"] not in SETTLED or fix["told_by"] == number:
+            store.settle(fix["id"], one.became, one.seen, number, time.time())
 
 
 def _row(diagnosis: Diagnosis, logs: Sequence[Path], mark: Print, configs: Sequence[str]) -> dict[str, Any]:

@@ -49,18 +49,23 @@ class Store:
         self._db = db
 
     def add(self, row: Mapping[str, Any]) -> int:
-        """Put a diagnosis on disk, in the place of an earlier one of the same log; returns its id."""
-        names = ", ".join(row)
-        fresh = ", ".join(f"{name} = excluded.{name}" for name in row)
-        marks = ", ".join(f":{name}" for name in row)
+        """Put a diagnosis on disk, in the place of an earlier one of the same log; returns its id.
+
+        One that a change was made for stays as it was: what is read beside the log now is the changed file.
+        """
+        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
+        fresh = ", ".join(f"{name} = :{name}" for name in row)
         with self._writing():
-            self._db.execute(
-                f"insert into diagnoses ({names}) values ({marks}) "  # noqa: S608 (names are ours)
-                f"on conflict (print, place) do update set {fresh}",
-                row,
-            )
-            known = "select id from diagnoses where print = :print and place = :place"
-            number = int(self._db.execute(known, row).fetchone()[0])
+            self._db.execute("begin immediate")
+            known = "select id, exists (select 1 from fixes where diagnosis = d.id) from diagnoses d"
+            found = self._db.execute(f"{known} where print = :print and place = :place", row).fetchone()
+            if found is None:
+                made = self._db.execute(f"insert into diagnoses ({names}) values ({marks})", row)  # noqa: S608 (ours)
+                number = int(made.lastrowid or 0)
+            else:
+                number = int(found[0])
+                if not found[1]:
+                    self._db.execute(f"update diagnoses set {fresh} where id = {number}", row)  # noqa: S608
             if number % 64 == 0:
                 self._db.execute(
                     "delete from diagnoses where id <= ? and id not in (select diagnosis from fixes)", (number - _MOST,)

@@ -20,6 +20,7 @@ from oomdoc.remedies.solver import HEADROOM, Plan, Solution, solve
 
 Blind: TypeAlias = Literal["not_gpu", "no_model", "no_capacity", "settings"]
 _NEAR = 0.3  # of the leading cause's probability: below, a cause's remedies are not offered
+_MOST = 4
 _SPENT = -1.0  # fondness of a remedy that was tried in vain: its steps cost half as much again
 _SURE = 1.0  # weight from which what the witness solved for is taken
 
@@ -73,7 +74,13 @@ def advise(
         return Advice(None, steps, "settings", spent=diagnosis.spent)
     if not found.before:
         return Advice(None, steps, "settings", solved, diagnosis.spent)
-    return Advice(_after(found, diagnosis.spent), steps, None, solved, diagnosis.spent)
+    if diagnosis.spent:
+        others = solve(
+            {**facts, **solved}, model, size,
+            limits=_without(limits, diagnosis.spent), headroom=headroom, fond=_fond(diagnosis), chosen=chosen,
+        )  # fmt: skip
+        found = _after(found, others, diagnosis.spent)
+    return Advice(found, steps, None, solved, diagnosis.spent)
 
 
 def repeats(names: Iterable[str], spent: frozenset[str]) -> bool:
@@ -82,16 +89,23 @@ def repeats(names: Iterable[str], spent: frozenset[str]) -> bool:
     return bool(known) and known <= spent
 
 
-def _after(solution: Solution, spent: frozenset[str]) -> Solution:
-    """The plans with those last that only take further what was tried in vain; none of them is the least change."""
-    if not spent:
-        return solution
+def _without(limits: Limits, spent: frozenset[str]) -> Limits:
+    """The same wishes, and what the spent remedies turn stays as it is."""
+    known = remedies()
+    turned = [fact for name in spent if name in known for fact in (*known[name].sets, *known[name].levels)]
+    return replace(limits, keep=(*limits.keep, *turned))
+
+
+def _after(solution: Solution, others: Solution, spent: frozenset[str]) -> Solution:
+    """The plans that leave alone what was tried in vain, then those that use it too, then those that only repeat it."""
 
     def again(plan: Plan) -> bool:
         return repeats((option.remedy.id for option in plan.options), spent)
 
-    single = solution.single if solution.single is not None and not again(solution.single) else None
-    return replace(solution, plans=tuple(sorted(solution.plans, key=again)), single=single)
+    rest = [plan for plan in solution.plans if all(plan.changes != other.changes for other in others.plans)]
+    plans = (*others.plans, *sorted(rest, key=again))[:_MOST]
+    single = solution.single if solution.single is not None and not again(solution.single) else others.single
+    return replace(solution, plans=plans, single=single)
 
 
 def model_of(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> Architecture | None:

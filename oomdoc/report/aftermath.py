@@ -1,10 +1,11 @@
 """What was tried before this run and what became of it, as a block and as part of the JSON report."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from oomdoc.engine.aftermath import Aftermath, Followed
 from oomdoc.engine.attempt import Effect
 from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.engine.rule import rules
 from oomdoc.facts.fact import UNKNOWN
 from oomdoc.facts.units import show, size
 from oomdoc.messages import Language, say
@@ -28,6 +29,15 @@ def aftermath_block(aftermath: Aftermath, diagnosis: Diagnosis, language: Langua
         for one in aftermath.followed
     )
     return VerificationBlock(say(language, "aftermath.title"), checks)
+
+
+def aftermath_lines(aftermath: Aftermath, language: Language) -> Iterator[str]:
+    """The same in one line for each change, without what shows it."""
+    colon = "：" if language == "zh" else ": "
+    return (
+        mask(f"{_subject(one, language)}{colon}{say(language, f'aftermath.{one.became}')}")
+        for one in aftermath.followed
+    )
 
 
 def history_out(aftermath: Aftermath, diagnosis: Diagnosis, language: Language) -> HistoryOut:
@@ -68,10 +78,13 @@ def _attempt(one: Followed, diagnosis: Diagnosis, language: Language) -> Attempt
 
 def _subject(one: Followed, language: Language) -> str:
     attempt = one.attempt
+    name = attempt.name
+    if name.startswith("history "):
+        name = say(language, "aftermath.entry", id=name.removeprefix("history "))
     if attempt.at:
-        key, where = "aftermath.applied", attempt.at[:16].replace("T", " ")
-        return say(language, key, changes=attempt.changes, time=where, name=attempt.name)
-    return say(language, "aftermath.since", changes=attempt.changes, name=attempt.name)
+        time = attempt.at[:16].replace("T", " ")
+        return say(language, "aftermath.applied", changes=attempt.changes, time=time, name=name)
+    return say(language, "aftermath.since", changes=attempt.changes, name=name)
 
 
 def _sentences(one: Followed, diagnosis: Diagnosis, language: Language) -> Iterator[str]:
@@ -81,7 +94,7 @@ def _sentences(one: Followed, diagnosis: Diagnosis, language: Language) -> Itera
         return
     for effect in one.effects:
         if effect.state == "not_in_force":
-            yield _unchanged(effect, one, diagnosis, language)
+            yield _unchanged(effect, one, language)
     if one.doubt:
         yield say(language, "aftermath.residue", sentence=one.doubt[1 if language == "zh" else 0])
     unseen = [effect.name for effect in one.effects if effect.state == "untold"]
@@ -95,18 +108,26 @@ def _sentences(one: Followed, diagnosis: Diagnosis, language: Language) -> Itera
     if one.step is not None and attempt.step is not None and one.became in ("going", "further"):
         yield say(language, "aftermath.step", now=one.step, before=attempt.step)
     if one.became in ("failed", "further") and attempt.remedies:
+        titles = [
+            rule.title[language] for rule in rules() if rule.remedies[:1] and rule.remedies[0] in attempt.remedies
+        ]
+        if titles:
+            yield say(language, "aftermath.against", titles=_joined(titles, language))
         yield say(language, "aftermath.last")
     if one.became == "passed" and diagnosis.findings:
         sure = [found for found in diagnosis.findings if found.standing == "confirmed"]
-        titles = (found.rule.title[language] for found in sure or diagnosis.findings[:1])
+        titles = [found.rule.title[language] for found in sure or diagnosis.findings[:1]]
         key = "aftermath.confirms" if sure else "aftermath.speaks_for"
-        yield say(language, key, titles=("；" if language == "zh" else "; ").join(titles))
+        yield say(language, key, titles=_joined(titles, language))
 
 
-def _unchanged(effect: Effect, one: Followed, diagnosis: Diagnosis, language: Language) -> str:
+def _joined(titles: Iterable[str], language: Language) -> str:
+    return ("；" if language == "zh" else "; ").join(dict.fromkeys(titles))
+
+
+def _unchanged(effect: Effect, one: Followed, language: Language) -> str:
     """A setting that is not what was meant, in the option's own name, with the place that says so."""
-    fact = diagnosis.case.fact(effect.name)
-    source = fact.source if fact else None
+    source = effect.source
     name = (source.native if source and source.native else None) or effect.name
     where = say(language, f"how.{source.how}") if source else ""
     if source and source.line is not None:
