@@ -3,25 +3,25 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from oomdoc.facts.fact import TRUST
 from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
-from oomdoc.ingest.frameworks import Framework, Parameter, ancestors, framework, normal, raw_files
+from oomdoc.ingest.frameworks import Framework, Parameter, normal
 from oomdoc.ingest.launch import launched
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command, Setting
 from oomdoc.ingest.translate import Vocabulary, how
-from oomdoc.ingest.version_range import contains
 from oomdoc.patch.draft import Draft, Splice
 from oomdoc.patch.insert import Container, containers, inserted, prefixed
+from oomdoc.patch.names import kin, options
 from oomdoc.patch.render import Unwritable, rendered, told
-from oomdoc.patch.spell import command_only, fewer_devices, means, silent_value, spelled, switches
+from oomdoc.patch.spell import beside, command_only, fewer_devices, means, silent_value, spelled, switches
 
 _VARIABLE = re.compile(r"\$?\{?(\w+)\}?\Z")
 _TOGETHER = {"model.load_dtype", "train.precision", "env.visible_devices", "parallel.kind"}  # follow from one option
 _LAUNCH = {"parallel.world_size"}
+_SHARING = {"parallel.fsdp_sharding"}
 _DEFAULT = re.compile(r"(\$\{\w+:?[-=])([^}]*)(\})\Z")
 
 
@@ -52,6 +52,11 @@ class Place:
         """The id of the framework's file."""
         return self.match.id if self.match else None
 
+    @property
+    def keys(self) -> frozenset[str]:
+        """The names of all settings."""
+        return frozenset(normal(setting.key) for draft in self.drafts for setting in draft.parsed.settings)
+
 
 @dataclass(frozen=True, slots=True)
 class Stated:
@@ -70,11 +75,13 @@ def candidates(place: Place, fact: str, value: Value, changes: Mapping[str, Valu
     if held:
         yield from _switched(place, held[0], fact, value)
         return
+    for one in stating(place, fact, silent=True):
+        yield from _edits(place, one, fact, value, changes)  # `bf16: false` becomes true; no second one is written
     yield from _insertions(place, fact, value, changes)
 
 
-def stating(place: Place, fact: str) -> list[Stated]:
-    """The explicit settings that state a fact, the one in force first."""
+def stating(place: Place, fact: str, *, silent: bool = False) -> list[Stated]:
+    """The explicit settings that state a fact, the one in force first; or those of its options that say nothing."""
     found: list[tuple[int, int, Stated]] = []
     for index, draft in enumerate(place.drafts):
         for order, setting in enumerate(draft.parsed.settings):
@@ -82,10 +89,12 @@ def stating(place: Place, fact: str) -> list[Stated]:
                 continue
             _, parameters = place.vocabulary.meanings(setting)
             for parameter in parameters:
-                if parameter.fact != fact or parameter.inactive or convert(parameter, setting.value) is SILENT:
+                if parameter.fact != fact or parameter.inactive:
+                    continue
+                if (convert(parameter, setting.value) is SILENT) != silent:
                     continue
                 found.append((TRUST[how(setting)], -order, Stated(index, setting, parameter)))
-    if not found and fact in _LAUNCH:
+    if not found and fact in _LAUNCH and not silent:
         return _launching(place, fact)
     return [one for _, _, one in sorted(found, key=lambda entry: entry[:2])]
 
@@ -244,68 +253,13 @@ def _apart(first: Splice, others: Sequence[Splice]) -> bool:
     return all(other[0] >= first[1] or other[1] <= first[0] for other in others)
 
 
-def options(place: Place, fact: str, value: Value) -> Iterator[tuple[Framework, Parameter, str, Value, bool]]:
-    """(layer, option, name, native value, is an environment variable) that could say a fact, nearest layer first."""
-    for layer in place.vocabulary.layers:
-        if layer.id == "generic":
-            continue  # names that scripts share: whether this one reads them is not known
-        if any(p.fact == fact and not p.names and not p.env for p in layer.parameters):
-            return  # the program decides it itself
-        for parameter in layer.parameters:
-            own = layer is place.vocabulary.main and place.match is not None
-            if (
-                parameter.fact != fact
-                or parameter.inactive
-                or parameter.scope
-                or parameter.reads in {"length", "member"}
-            ):
-                continue
-            if own and place.match and not contains(parameter.versions, place.match.number):
-                continue
-            names = [(name, False) for name in _existing(layer, parameter, place)] + [(n, True) for n in parameter.env]
-            for name, variable in names[:2]:
-                for written in list(spelled(parameter, name, value, layer.id))[:2]:
-                    yield layer, parameter, name, written, variable
-
-
-def _existing(layer: Framework, parameter: Parameter, place: Place) -> list[str]:
-    """The names of an option, those that exist at the version first."""
-    if place.match is None or layer is not place.vocabulary.main:
-        return list(parameter.names)
-    number = place.match.number
-    at_version = {
-        normal(word) for group in layer.known_names if contains(group.versions, number) for word in group.names.split()
-    }
-    own = _own_names(layer.id)
-    foreign = _component_names(layer.id) - own if layer.open else frozenset[str]()
-    names = [name for name in parameter.names if normal(name) in own or normal(name) in at_version - foreign]
-    return sorted(names, key=lambda name: normal(name) not in at_version)
-
-
-@lru_cache(maxsize=64)
-def _component_names(layer: str) -> frozenset[str]:
-    """Options that come only from libraries a program uses: arguments of their calls, not of the program."""
-    above = ancestors(layer)
-    library = {name for name in above if raw_files()[name].get("role") == "component"}
-    words = {word for name in library for word in _own_names(name)}
-    return frozenset(words - {word for name in above - library for word in _own_names(name)})
-
-
-@lru_cache(maxsize=64)
-def _own_names(layer: str) -> frozenset[str]:
-    """The options that a framework's own file describes; inherited ones may not exist in its scripts."""
-    listed = raw_files()[layer].get("parameters", [])
-    assert isinstance(listed, list)
-    return frozenset(normal(name) for entry in listed for name in entry.get("names", ()))
-
-
 def _insertions(place: Place, fact: str, value: Value, changes: Mapping[str, Value]) -> Iterator[Candidate]:
     """A new option in the document that holds the framework's settings."""
-    for layer, _, name, written, variable in options(place, fact, value):
+    for layer, parameter, name, written, variable in options(place.vocabulary, place.match, fact, value, place.keys):
         probe = Setting(name, "", None, "", 0, None, None, "env" if variable else "yaml")
         _, parameters = place.vocabulary.meanings(probe)
         covered = _covers_new(parameters or [], written, fact, changes)
-        if covered is None:
+        if covered is None or ("." not in name and _is_nested(place, parameter)):
             continue
         if variable:
             yield from _variables(place, name, written, fact, value)
@@ -320,6 +274,12 @@ def _insertions(place: Place, fact: str, value: Value, changes: Mapping[str, Val
             yield Candidate(index, (splice,), native, fact, value, keys, near.line, covered)
 
 
+def _is_nested(place: Place, parameter: Parameter) -> bool:
+    """Whether an option has a section of its own in the files at hand, outside of which its bare name means nothing."""
+    nested = any(draft.syntax in {"yaml", "json", "toml"} for draft in place.drafts)
+    return nested and any("." in name for name in parameter.names)
+
+
 def _covers_new(
     parameters: Sequence[Parameter], written: Value, fact: str, changes: Mapping[str, Value]
 ) -> tuple[str, ...] | None:
@@ -331,6 +291,8 @@ def _covers_new(
             covered.append(parameter.fact)
         elif parameter.reads == "zero-offload" and convert(parameter, written) not in (SILENT, "none"):
             return None
+        elif parameter.fact in _SHARING and parameter.fact != fact and convert(parameter, written) is not SILENT:
+            return None  # another way of sharing than the one that is meant
     return tuple(covered)
 
 
@@ -362,15 +324,20 @@ def _homes(place: Place, layer: Framework, name: str, fact: str) -> Iterator[tup
     ranked: list[tuple[tuple[int, int, int], int, Container, Setting, str]] = []
     family = fact.partition(".")[0]
     parent, _, last = name.rpartition(".")
-    kin = _kin(layer.extends, last)
+    related = kin(layer.extends, last)
     for index, draft in enumerate(place.drafts):
         for container in containers(draft):
             path = container.parent.rpartition("|")[2]
             nested = container.kind in {"yaml", "json", "toml"}
-            if container.kind == "hydra" or (parent and not nested):
-                if container.kind != "hydra":
+            whole = container.kind == "hydra" or (
+                container.kind == "flag" and any("." in setting.key for setting in container.settings)
+            )
+            if whole or (parent and not nested):
+                if not whole:
                     continue
             elif parent and normal(path) != normal(parent) and not normal(path).endswith(normal(f".{parent}")):
+                continue
+            if not _belongs(draft, container, layer, name):
                 continue
             if container.kind == "flag" and not _own(draft, container, place):
                 continue
@@ -382,22 +349,25 @@ def _homes(place: Place, layer: Framework, name: str, fact: str) -> Iterator[tup
                 continue
             same = [setting for setting, facts in known if any(f.startswith(f"{family}.") for f in facts)]
             near = (same or [setting for setting, _ in known])[-1]
-            akin = sum(normal(setting.key.rpartition(".")[2]) in kin for setting in container.settings)
+            akin = sum(normal(setting.key.rpartition(".")[2]) in related for setting in container.settings)
             score = (4 * len(same) + 4 * akin + len(known), -index, -near.line)
-            ranked.append((score, index, container, near, name if container.kind == "hydra" else last))
+            ranked.append((score, index, container, near, name if whole else last))
     for _, index, container, near, written in sorted(ranked, key=lambda entry: entry[0], reverse=True)[:2]:
         yield index, container, near, written
 
 
-@lru_cache(maxsize=256)
-def _kin(parents: tuple[str, ...], name: str) -> frozenset[str]:
-    """Option names of the extended framework that an option comes from: where those stand, it belongs too."""
-    for parent in parents:
-        words = {normal(word) for parameter in framework(parent).parameters for word in parameter.names}
-        words |= {normal(word) for group in framework(parent).known_names for word in group.names.split()}
-        if normal(name) in words:
-            return frozenset(words)
-    return frozenset()
+def _belongs(draft: Draft, container: Container, layer: Framework, name: str) -> bool:
+    """Whether what only some programs, classes or versions take is taken here: something beside it shows that."""
+    shown = beside(layer.id, name)
+    if shown is None:
+        return True
+    words = {normal(setting.key.rpartition(".")[2]) for setting in container.settings}
+    words |= {normal(setting.key) for setting in container.settings}
+    words |= {normal(part) for part in container.parent.rpartition("|")[2].split(".")}
+    words |= {
+        normal(re.split(r"[/.]cli[/.]|/", word)[-1]) for command in draft.parsed.commands for word in command.words
+    }
+    return not words.isdisjoint(shown)
 
 
 def _own(draft: Draft, container: Container, place: Place) -> bool:
@@ -430,7 +400,16 @@ def _text(value: Value) -> str:
 
 def hint(place: Place, fact: str, value: Value) -> str | None:
     """How the framework would be told, for a change that is made by hand; None where it has no such option."""
-    for _, _, name, written, variable in options(place, fact, value):
+    for _, _, name, written, variable in options(place.vocabulary, place.match, fact, value, place.keys):
         kind = "env" if variable else "flag" if any(d.syntax == "shell" for d in place.drafts) else "yaml"
         return shown(name, kind, _text(written))
     return None
+
+
+def only_some(place: Place, fact: str, value: Value) -> bool:
+    """Whether the option exists in some programs of the framework only, so that it was not newly written."""
+    return any(
+        beside(layer.id, name) is not None
+        for layer, _, name, _, variable in options(place.vocabulary, place.match, fact, value, place.keys)
+        if not variable
+    )

@@ -13,8 +13,9 @@ from oomdoc.messages import Language, say
 from oomdoc.patch.diff import unified
 from oomdoc.patch.document import Original
 from oomdoc.patch.draft import Draft, Splice, difference, sound
-from oomdoc.patch.place import Candidate, Place, candidates, hint, launch_of, stating
+from oomdoc.patch.place import Candidate, Place, candidates, hint, launch_of, only_some, stating
 from oomdoc.patch.rewrite import rewritten
+from oomdoc.patch.spell import means
 
 _ALWAYS = {"env.expandable_segments", "parallel.kind", "parallel.world_size"}  # told by the environment or the launch
 _DEEPSPEED: dict[tuple[str, Value], str] = {
@@ -124,8 +125,9 @@ def plan_edits(
         if fact not in pending:
             continue
         place = Place(drafts, said.match, vocabulary)
-        if value is None and not stating(place, fact):
-            pending.pop(fact)  # unset already
+        held = stating(place, fact)
+        if (value is None and not held) or (held and means(held[0].parameter, held[0].setting.value, value)):
+            pending.pop(fact)  # so already
             continue
         done = _placed(place, fact, value, pending)
         if done is None:
@@ -250,6 +252,8 @@ def _hand(place: Place, fact: str, value: Value) -> ByHand:
         return ByHand(fact, value, native, "shared", (("file", setting.file), ("line", str(setting.line))))
     if native is None:
         return ByHand(fact, value, None, "no_option" if title else "unknown_program", (("framework", title),))
+    if only_some(place, fact, value):
+        return ByHand(fact, value, native, "some_programs", (("framework", title or "?"),))
     return ByHand(fact, value, native, "no_place", (("framework", title or "?"),))
 
 

@@ -38,6 +38,13 @@ def command_only(option: str) -> bool:
     return normal(option) in _tables()["any"]["command_only"]
 
 
+def beside(layer: str, option: str) -> frozenset[str] | None:
+    """Options, classes or programs that show that an option exists; None where it always does."""
+    table = _tables().get(layer, {}).get("beside", {})
+    found = table.get(normal(option), table.get(normal(option.rpartition(".")[2])))
+    return None if found is None else frozenset(normal(word) for word in found)
+
+
 def switches(framework: str | None) -> str:
     """How a yes or no is given on the command line: `value`, `bare` or `by-hand`."""
     for name in _family(framework):
@@ -69,7 +76,9 @@ def means(parameter: Parameter, written: Value, value: Value) -> bool:
 
 def _candidates(parameter: Parameter, option: str, value: Value, framework: str | None) -> Iterator[Value]:
     yield from known_values(framework, option)
-    for written, canonical in parameter.values.items():
+    if isinstance(value, bool):
+        yield value != parameter.invert
+    for written, canonical in sorted(parameter.values.items(), key=lambda item: item[0] != _plain(item[1])):
         if canonical == value:
             yield {"true": True, "false": False}.get(written, written)
     if parameter.values and set(parameter.values) <= {"true", "false"} and not isinstance(value, bool):
@@ -83,7 +92,6 @@ def _candidates(parameter: Parameter, option: str, value: Value, framework: str 
         yield None
         return
     if isinstance(value, bool):
-        yield value != parameter.invert
         return
     if parameter.reads == "square" and isinstance(value, int):
         yield math.isqrt(value)
@@ -97,6 +105,10 @@ def _candidates(parameter: Parameter, option: str, value: Value, framework: str 
     if isinstance(value, float) and value.is_integer():
         yield int(value)
     yield value
+
+
+def _plain(value: Value) -> str:
+    return str(value).lower()
 
 
 def silent_value(parameter: Parameter) -> bool | None:
