@@ -108,6 +108,7 @@ class Ranks:
         started = time.monotonic()
         try:
             self._follow(started, progress)
+            self._name_causes()
         finally:
             self.close()
         self._refuse()
@@ -142,20 +143,38 @@ class Ranks:
             time.sleep(_POLL)
 
     def _notice_deaths(self) -> None:
+        """A rank that is gone without an answer died, unless another went before: launchers end the rest themselves."""
+        first = not any(rank.ending for rank in self.ranks)
         for rank in self.ranks:
             if rank.process and rank.answer is None and rank.ending is None and not _lives(rank.process):
                 rank.read(self.folder / f"rank-{rank.number}.jsonl")
                 if rank.answer is None:
-                    rank.ending = Ending("died", rank.stage, signal=signal_of(self.log(), rank.process))
+                    rank.ending = Ending("died" if first else "others", rank.stage)
+
+    def _name_causes(self) -> None:
+        """The launcher's last table names the rank that went first, and by which signal."""
+        gone = [rank for rank in self.ranks if rank.ending and rank.ending.kind == "died"]
+        if not gone:
+            return
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE)
+        log = self.log()
+        named = {rank.number: signal_of(log, rank.process) for rank in gone}
+        for rank in gone:
+            if rank.ending is not None:
+                kind = "died" if named[rank.number] or not any(named.values()) else "others"
+                rank.ending = rank.ending._replace(kind=kind, signal=named[rank.number])
 
     def _not_started(self) -> None:
         """The launcher is gone and some rank never answered: its last words say why."""
         if any(rank.has_failed for rank in self.ranks):
             self._end_the_rest()
             return
+        code = self._process.returncode
+        said = f"it was ended by {signal.Signals(-code).name}" if code and code < 0 else self._last_words()
         for rank in self.ranks:
             if rank.answer is None:
-                rank.ending = Ending("launcher", rank.stage, said=self._last_words())
+                rank.ending = Ending("launcher", rank.stage, said=said)
 
     def _end_the_rest(self) -> None:
         for rank in self.ranks:
