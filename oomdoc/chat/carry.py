@@ -1,5 +1,6 @@
 """Carries out what the dialogue asks for, in the caller's thread: the only place of the chat that writes or runs."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ def carry_out(dialogue: "Dialogue", effect: Effect, stage: Any = None, python: s
         return _undo(dialogue)
     if effect.kind == "export":
         return _export(dialogue, effect)
+    if effect.kind == "record":
+        return _record(dialogue, effect)
     if effect.kind in ("dry_run", "probe"):
         from oomdoc.chat.proof import prove
 
@@ -45,8 +48,36 @@ def _apply(dialogue: "Dialogue", effect: Effect) -> Outcome:
         return Outcome(False, _reason(error))
     names = ", ".join(near(name) for name in written.files)
     told = [say(dialogue.language, "tui.written", files=names, id=written.id)]
+    _remember(dialogue, effect, written.id, [made.native for made in edits.made])
     told += [f"{made.fact}: {made.why(dialogue.language)}" for made in edits.by_hand]
     return Outcome(True, "\n".join(told), entry=written.id)
+
+
+def _remember(dialogue: "Dialogue", effect: Effect, entry: str, natives: list[str]) -> None:
+    """Keep in the history that a plan was written; a history that cannot be used stops nothing."""
+    plan = next((plan for plan in dialogue.plans if plan.number == effect.plan), None)
+    if plan is None:
+        return
+    with suppress(ImportError):  # a Python without SQLite
+        from oomdoc.history.record import keep_plan
+        from oomdoc.history.store import HistoryError
+
+        with suppress(HistoryError):
+            files = [str(path) for path in dialogue.files]
+            keep_plan(dialogue.diagnosis, files, plan, journal=entry, natives=list(dict.fromkeys(natives)))
+
+
+def _record(dialogue: "Dialogue", effect: Effect) -> Outcome:
+    """Keep the person's word on the last written change."""
+    works = effect.facts.get("run.finished") is True
+    with suppress(ImportError):
+        from oomdoc.history.record import keep_word
+        from oomdoc.history.store import HistoryError
+
+        with suppress(HistoryError):
+            if dialogue.entry is not None and keep_word(dialogue.entry, works=works):
+                return Outcome(True, say(dialogue.language, "history.kept_works" if works else "history.kept_fails"))
+    return Outcome(True)
 
 
 def _undo(dialogue: "Dialogue") -> Outcome:

@@ -33,9 +33,16 @@ def opening(state: State) -> tuple[Block, ...]:
 def judgement(state: State) -> tuple[Block, ...]:
     """Verdict, bar and leading cause."""
     diagnosis, language = state.diagnosis, state.language
+    tried: tuple[Block, ...] = ()
+    if diagnosis.aftermath is not None:
+        from oomdoc.report.aftermath import aftermath_block
+
+        tried = (aftermath_block(diagnosis.aftermath, diagnosis, language),)
     if diagnosis.verdict.outcome == "unclear" and not diagnosis.case.events:
-        return (saying(language, "no_cause_yet"),)
-    drawn: list[Block] = [verdict_block(diagnosis, language)]
+        return (*tried, saying(language, "no_cause_yet"))
+    drawn: list[Block] = [verdict_block(diagnosis, language), *tried]
+    if diagnosis.verdict.finished:
+        return tuple(drawn)
     bar = bar_block(diagnosis.case, language)
     if bar:
         drawn.append(bar)

@@ -30,7 +30,7 @@ Intent: TypeAlias = Literal[
 ]
 INTENTS: tuple[Intent, ...] = get_args(Intent)
 
-EffectKind: TypeAlias = Literal["read", "apply", "undo", "dry_run", "probe", "watch", "export", "quit"]
+EffectKind: TypeAlias = Literal["read", "apply", "undo", "dry_run", "probe", "watch", "export", "record", "quit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Effect:
     """Something the caller is asked to do, outside the dialogue; tell it the end with `Dialogue.done`.
 
     read: `paths` are logs or configurations; `apply`/`undo`/`dry_run`/`probe`: `plan` is a number of the list shown;
+    record: keep in the history whether the written change helped (`facts` holds run.finished);
     watch: `paths` holds one log; export: `paths` holds one target (its ending gives the format).
     """
 

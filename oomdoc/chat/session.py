@@ -120,6 +120,8 @@ class Dialogue:
         if outcome.ok and effect.kind in ("apply", "undo"):
             state.entry = outcome.entry if effect.kind == "apply" else None
             state.prints.update(prints_of(state.raw, self.folder))  # what we wrote ourselves is no news
+        if effect.kind == "record":
+            state.rethink()
         self._doing = None
         detail = {"kind": effect.kind, "ok": outcome.ok, "plan": effect.plan, "blocks": kept(blocks)}
         self._write("done", outcome.sentence, detail)

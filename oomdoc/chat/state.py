@@ -13,6 +13,7 @@ from oomdoc.engine.question import Question, questions
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.model import Value
+from oomdoc.history.known import known_attempts
 from oomdoc.messages import Language
 from oomdoc.remedies.advise import solved_facts
 
@@ -52,7 +53,7 @@ class State:
     def diagnosis(self) -> Diagnosis:
         """The judgement of the case as it is now."""
         if self._diagnosis is None:
-            self._diagnosis = diagnose_case(self.raw)
+            self._diagnosis = diagnose_case(self.raw, attempts=known_attempts(self.raw))
         return self._diagnosis
 
     @property
@@ -77,6 +78,10 @@ class State:
     def keep(self) -> list[str]:
         """Facts that plans must leave alone."""
         return [*self.pinned, *self.ruled_out]
+
+    def rethink(self) -> None:
+        """Judge anew: something is known that is not in the case."""
+        self._diagnosis = self._measure = None
 
     def replace(self, case: Case) -> None:
         """Another case, nothing concluded yet."""

@@ -123,13 +123,13 @@ def on(state: State, understood: Understood, said: str) -> Turn:
         lead = state.diagnosis.findings[0].rule.title[language] if state.diagnosis.findings else None
         return (
             saying(language, "resolved", "good", title=lead) if lead else saying(language, "resolved_plain", "good"),
-        ), ()
+        ), _word(state, works=True)
     if any(word in words for word in _BAD):
         number = (state.applied or state.shown or 0) + 1
         if not state.plans or number <= len(state.plans):
             drawn, effects = show_diff(state, Understood("show_diff", plan=number), said)
-            return (saying(language, "still", number=number), *drawn), effects
-        return (saying(language, "no_more_plans"),), ()
+            return (saying(language, "still", number=number), *drawn), (*effects, *_word(state, works=False))
+        return (saying(language, "no_more_plans"),), _word(state, works=False)
     if state.applied is not None:
         log = next((read.name for read in state.raw.inputs if read.kind == "log" and Path(read.name).is_file()), None)
         if log is None:
@@ -145,6 +145,11 @@ def on(state: State, understood: Understood, said: str) -> Turn:
         if question:
             return question, ()
     return show_plans(state, Understood("plans"), said)
+
+
+def _word(state: State, *, works: bool) -> tuple[Effect, ...]:
+    """What the person says of the change that was written is kept, where one was."""
+    return (Effect("record", plan=state.applied, facts={"run.finished": works}),) if state.entry is not None else ()
 
 
 _GOOD: Final = ("works", "worked", "running now", "it runs", "ran", "fits", "fixed", "solved", "resolved", "finished",

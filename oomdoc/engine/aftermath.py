@@ -83,10 +83,11 @@ def follow(case: Case, verdict: Verdict, attempts: Sequence[Attempt]) -> Afterma
 
 
 def told(aftermath: Aftermath, rules: Sequence[Rule], verdict: Verdict) -> Told:
-    """The failed attempts as signs for the rules whose remedies they were; another memory's are another matter."""
+    """The attempts that are settled as signs for the rules whose remedies they were; another memory's are another
+    matter."""
     signs: dict[str, tuple[Sign, ...]] = {}
     for one in aftermath.followed:
-        if one.became not in _FAILED or one.attempt.memory != verdict.memory:
+        if one.became not in (*_FAILED, "passed") or one.attempt.memory != verdict.memory:
             continue
         if verdict.phase not in (one.attempt.phase, "unknown") and one.attempt.phase != "unknown":
             continue

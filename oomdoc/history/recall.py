@@ -1,11 +1,12 @@
 """Which changes were tried before a log was written: the history's fixes that fit the run, as attempts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from oomdoc.engine.aftermath import SETTLED
 from oomdoc.engine.attempt import Attempt
 from oomdoc.facts.case import Case
 from oomdoc.facts.lazy import dataclass
@@ -51,14 +52,15 @@ def recall(case: Case, configs: Sequence[str] = (), *, asked: bool = False) -> R
         fixes = [fix for fix in store.fixes() if fix["of"] is not None]
     changed = _journal()
     fitting = [fix for fix in fixes if _fits(fix, run, changed.get(fix["journal"]))]
-    after, note = [], None
+    tried, over, note = [], set(), None
     for fix in fitting:
         why = _not_after(fix, run, asked=asked)
-        if why is None:
-            after.append(fix)
-        else:
+        if why is None or (fix["outcome"] in SETTLED and _of_this(fix, run)):
+            tried.append(fix)
+        if why is not None:
+            over.add(fix["id"])
             note = why
-    attempts = _attempts(after, run, changed)
+    attempts = _attempts(tried, over, run, changed)
     if note == "older" and run.configs:  # what was read beside the log is not what the run had
         note = "changed_since"
     told = note if not attempts and (asked or note != "older") else None
@@ -106,8 +108,16 @@ def _not_after(fix: dict[str, Any], run: _Run, *, asked: bool) -> str | None:
     return None
 
 
-def _attempts(fixes: Sequence[dict[str, Any]], run: _Run, changed: dict[str, dict[str, Any]]) -> tuple[Attempt, ...]:
-    """The fixes as attempts. Open to this run are the latest in force, and what no other log has settled."""
+def _of_this(fix: dict[str, Any], run: _Run) -> bool:
+    """Whether a change was made for the very failure that is asked about: what became of it is known to be told."""
+    return run.number is not None and fix["diagnosis"] == run.number
+
+
+def _attempts(
+    fixes: Sequence[dict[str, Any]], over: Collection[int], run: _Run, changed: dict[str, dict[str, Any]]
+) -> tuple[Attempt, ...]:
+    """The fixes as attempts. Open to this run are the latest in force, and what no other log has settled; of those in
+    `over`, which came later than its log, only what became of them is told."""
     found: list[Attempt] = []
     for fix in fixes:
         entry = changed.get(fix["journal"] or "")
@@ -115,7 +125,7 @@ def _attempts(fixes: Sequence[dict[str, Any]], run: _Run, changed: dict[str, dic
         by_other = fix["outcome"] is not None and (run.number is None or fix["told_by"] != run.number)
         if undone and not by_other:
             continue
-        latest = fix is fixes[-1] and not undone
+        latest = fix is fixes[-1] and not undone and fix["id"] not in over
         found.append(_attempt(fix, entry, settled=by_other and not latest))
     return tuple(found)
 

@@ -96,6 +96,16 @@ def keep_fix(
         return store.add_fix(row)
 
 
+def keep_plan(
+    diagnosis: Diagnosis, files: Sequence[str], plan: Any, *, journal: str, natives: Sequence[str]
+) -> int | None:
+    """Keep that a plan of the conversation was written into these files; its sets, remedies and peak are taken."""
+    return keep_fix(
+        diagnosis, files, journal=journal, sets=plan.sets, remedies=plan.remedies, natives=natives,
+        predicted_bytes=plan.device_bytes,
+    )  # fmt: skip
+
+
 def keep_word(journal: str, *, works: bool) -> bool:
     """Keep the person's word on a change that was applied; False where the history does not know it."""
     if not wanted():
