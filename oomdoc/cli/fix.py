@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oomdoc.cli import diagnostics
+from oomdoc.cli.aftermath import Remembered
 from oomdoc.messages import Language, preferred, say
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 @click.option("--python", help="Interpreter of the training environment, for --verify.")
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--json", "kind", flag_value="json", help="Short for --format json.")
+@click.option("--previous", metavar="FILE|auto", help="JSON report of the run before, or the history: was it fixed?")
+@click.option("--no-history", is_flag=True, help="Neither look into the history nor keep this in it.")
 @click.option("--lang", type=click.Choice(["en", "zh"]))
 @click.option("--width", type=click.IntRange(40, 400), help="Columns of the text; else the terminal's.")
 def command(files: tuple[str, ...], configs: tuple[str, ...], **options: Any) -> int:
@@ -59,7 +62,8 @@ def _fix(paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], 
     from oomdoc.patch.way_out import way_out
     from oomdoc.remedies.options import Limits
 
-    diagnosis, log, documents = _inputs(paths, configs, options)
+    history = Remembered(configs, language, off=options["no_history"])
+    diagnosis, log, documents = _inputs(paths, configs, options, history)
     keep = [*options["keep"], *(["quant.bits"] if options["no_quantization"] else [])]
     for name in keep:
         _known(name)
@@ -73,18 +77,18 @@ def _fix(paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], 
         _show(way, options, language, wishes=bool(keep or chosen))
         diagnostics.say_error(say(language, "fix.no_plan", number=options["number"], count=len(way.offers)))
         return diagnostics.NONE_NAMEABLE
-    _tried(documents, language)
+    _tried(diagnosis, documents, language)
     proven = _verify(way, offer, diagnosis, options, language) if options["verify"] and offer else None
     if proven is False:  # exit 3 belongs to a probe alone; a refuted plan is not written
         return diagnostics.NONE_NAMEABLE
     if offer is not None and (options["write"] or options["output"]):
-        return _write(offer, way, options, language)
+        return _write(offer, way, diagnosis, options, language, history)
     _show(way, options, language, wishes=bool(keep or chosen))
     return diagnostics.NAMED if way.offers else diagnostics.NONE_NAMEABLE
 
 
 def _inputs(
-    paths: Sequence[str], configs: Sequence[str], options: dict[str, Any]
+    paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], history: Remembered
 ) -> tuple["Diagnosis", str, list[Any]]:
     from oomdoc.engine.diagnosis import diagnose_case
     from oomdoc.ingest.read import read_inputs, read_text
@@ -97,7 +101,9 @@ def _inputs(
         log = log_text(paths)
         case = read_inputs(paths, configs=configs)
     told = _pairs(options["facts"])
-    return diagnose_case(answered(case, told) if told else case), log, documents_of(configs, log)
+    case = answered(case, told) if told else case
+    tried = history.tried(options["previous"])
+    return diagnose_case(case, attempts=tried(case) if tried else ()), log, documents_of(configs, log)
 
 
 def _show(way: "WayOut", options: dict[str, Any], language: Language, *, wishes: bool) -> None:
@@ -105,20 +111,29 @@ def _show(way: "WayOut", options: dict[str, Any], language: Language, *, wishes:
     import shutil
 
     from oomdoc.report.out import write
-    from oomdoc.report.plan import plans_json, plans_text
+    from oomdoc.report.plan import plans_block
+    from oomdoc.report.plan_json import plans_json
+    from oomdoc.report.plan_text import plans_text
 
     if options["kind"] == "json":
-        write(json.dumps(plans_json(way, language), ensure_ascii=False, indent=1) + "\n")
+        found = {"schema": "oomdoc.fix/1", "language": language, **plans_json(way, language)}
+        write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")
         return
     columns = options["width"] or min(120, shutil.get_terminal_size().columns)
-    lengths = _lengths(options["lengths"])
-    write(plans_text(way, language, columns=columns, shown=options["number"], wishes=wishes, lengths=lengths))
+    block = plans_block(way, language, wishes=wishes, lengths=_lengths(options["lengths"]))
+    write(plans_text(block, language, columns=columns, shown=options["number"]))
 
 
-def _tried(documents: Sequence[Any], language: Language) -> None:
+def _tried(diagnosis: "Diagnosis", documents: Sequence[Any], language: Language) -> None:
     """Say which applied fix this run failed with all the same."""
     from oomdoc.patch.apply import in_force
 
+    if diagnosis.aftermath is not None:
+        from oomdoc.report.aftermath import aftermath_lines
+
+        for line in aftermath_lines(diagnosis.aftermath, language):
+            diagnostics.say_error(line)
+        return
     for entry in in_force(documents)[-1:]:
         made = ", ".join(entry.get("made", [])) or entry["id"]
         diagnostics.say_error(say(language, "fix.tried", time=entry["time"][:16].replace("T", " "), made=made))
@@ -133,19 +148,23 @@ def _lengths(path: str | None) -> Any:
         raise click.BadParameter(str(error).splitlines()[0], param_hint="--lengths") from None
 
 
-def _write(offer: "Offer", way: "WayOut", options: dict[str, Any], language: Language) -> int:
+def _write(
+    offer: "Offer", way: "WayOut", diagnosis: "Diagnosis", options: dict[str, Any], language: Language,
+    history: Remembered,
+) -> int:  # fmt: skip
     import json
 
     from oomdoc.patch.apply import apply, copies
     from oomdoc.report.mask import mask
     from oomdoc.report.out import write
-    from oomdoc.report.plan import offer_json
+    from oomdoc.report.plan_json import offer_json
 
     if options["output"]:
         named, key, name = [str(path) for path in copies(offer.edits, options["output"])], "fix.copied", None
     else:
         done = apply(offer.edits, note=", ".join(f"{name}={value}" for name, value in offer.changes.items()))
         named, key, name = list(done.files), "fix.applied", done.id
+        history.keep_fix(diagnosis, offer, name)
     if options["kind"] == "json":
         found = {**offer_json(offer, way, language), "schema": "oomdoc.fix/1", "written": named, "undo": name}
         write(json.dumps(found, ensure_ascii=False, indent=1) + "\n")

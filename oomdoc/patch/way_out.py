@@ -34,11 +34,13 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """Everything that `oomdoc fix` shows. `single` is the number of the offer that is the least single change."""
+    """Everything that `oomdoc fix` shows. `single` is the number of the offer that is the least single change; `desk`
+    holds the documents, for the edits of other changes."""
 
     advice: Advice
     offers: tuple[Offer, ...]
     single: int | None = None
+    desk: Desk | None = None
 
 
 def way_out(
@@ -49,13 +51,15 @@ def way_out(
     limits: Limits | None = None,
     headroom: float = HEADROOM,
     chosen: Mapping[str, Value] | None = None,
+    weigh: bool = True,
 ) -> WayOut:
-    """Plans for a diagnosis and their edits in the person's documents (see `documents_of`)."""
+    """Plans for a diagnosis and their edits in the person's documents (see `documents_of`); without `weigh` those of
+    the causes' steps, no peak predicted."""
     desk = Desk.of(documents, log, diagnosis.case.facts)
     limits = limits or Limits()
     if limits.possible is None:
         limits = replace(limits, possible=sayable(desk))
-    advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=chosen)
+    advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=chosen, weigh=weigh)
     solution = advice.solution
     offers: list[Offer] = []
     repairs = plan_edits({}, desk)
@@ -73,7 +77,7 @@ def way_out(
         offers.append(Offer(1, chosen, plan_edits(chosen, desk)))
     least = solution.single if solution else None
     single = next((o.number for o in offers if least and o.plan and o.plan.changes == least.changes), None)
-    return WayOut(advice, tuple(offers), single)
+    return WayOut(advice, tuple(offers), single, desk)
 
 
 def documents_of(configs: Sequence[str], log: str = "") -> list[Original]:

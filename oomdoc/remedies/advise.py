@@ -18,7 +18,7 @@ from oomdoc.remedies.options import Limits, options_of, same
 from oomdoc.remedies.remedy import Remedy, remedies
 from oomdoc.remedies.solver import HEADROOM, Plan, Solution, solve
 
-Blind: TypeAlias = Literal["not_gpu", "no_model", "no_capacity", "settings"]
+Blind: TypeAlias = Literal["not_gpu", "no_model", "no_capacity", "settings", "undescribed"]
 _NEAR = 0.3  # of the leading cause's probability: below, a cause's remedies are not offered
 _MOST = 4
 _SPENT = -1.0  # fondness of a remedy that was tried in vain: its steps cost half as much again
@@ -51,8 +51,9 @@ def advise(
     limits: Limits | None = None,
     headroom: float = HEADROOM,
     chosen: Mapping[str, Value] | None = None,
+    weigh: bool = True,
 ) -> Advice:
-    """Plans and steps for a diagnosis; never raises for what a case holds."""
+    """Plans and steps for a diagnosis; never raises for what a case holds. Without `weigh` the causes' steps only."""
     facts = values_of(diagnosis.case)
     limits = limits or Limits()
     steps = tuple(_steps(diagnosis, facts, limits))
@@ -61,6 +62,8 @@ def advise(
     model = model_of(diagnosis, facts)
     if model is None:
         return Advice(None, steps, "no_model", spent=diagnosis.spent)
+    if not weigh:
+        return Advice(None, steps, "undescribed", spent=diagnosis.spent)
     size = capacity_of(facts)
     if not size:
         return Advice(None, steps, "no_capacity", spent=diagnosis.spent)

@@ -51,7 +51,8 @@ class Plan:
 class Solution:
     """What the search found. `before` is the run unchanged; `raised` says that the failure proved more than predicted;
     `single` is the least single change that suffices; `cards` would hold the run as it is, `lean_cards` at its leanest
-    where nothing fits."""
+    where nothing fits; `assumed` is what the prediction took for granted, (English, Chinese) each; `scale` weighs more
+    changes of this run."""
 
     plans: tuple[Plan, ...]
     before: Weight | None
@@ -65,6 +66,8 @@ class Solution:
     remarks: tuple[Remark, ...] = ()
     weighed: int = 0
     base: Mapping[str, Value] = field(default_factory=dict)
+    assumed: tuple[tuple[str, str], ...] = ()
+    scale: Scale | None = None
 
 
 def solve(
@@ -111,6 +114,8 @@ def solve(
         remarks=remarks(scale, limits, found, missing),
         weighed=scale.count,
         base=facts,
+        assumed=scale.assumed(),
+        scale=scale,
     )
 
 

@@ -58,6 +58,14 @@ class Scale:
         those = [moment for moment in read[0] if not self.phases or moment.phase in self.phases] if read else []
         return _worst(read[0], those, read[1], lambda _: 0) if read and those else None
 
+    def assumed(self) -> tuple[tuple[str, str], ...]:
+        """What the weight of the unchanged run takes for granted, (English, Chinese) each."""
+        try:
+            settings = from_facts(self.facts, self.model)
+        except SettingsError:
+            return ()
+        return (*self.model.assumed, *settings.assumed)
+
     def _weigh(self, changes: Mapping[str, Value]) -> Weight | None:
         read = self._moments(changes)
         if read is None:

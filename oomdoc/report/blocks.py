@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, TypeAlias
 
 from oomdoc.facts.lazy import dataclass
+from oomdoc.report.blocks_plan import PlansBlock
 
 if TYPE_CHECKING:  # the first frame draws blocks before pydantic is loaded
     from oomdoc.facts.model import Value
@@ -166,6 +167,7 @@ Block: TypeAlias = (
     | PredictionBlock
     | VerificationBlock
     | StepsBlock
+    | PlansBlock
     | UntoldBlock
     | QuestionBlock
     | FactsBlock

@@ -1,6 +1,5 @@
 """A diagnosis as the report contract, from the same blocks that every other format draws."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oomdoc import __version__
@@ -17,30 +16,31 @@ from oomdoc.report.contract import (
     FindingOut,
     MemoryOut,
     QuestionOut,
-    RemedyOut,
     Report,
     SourceOut,
     VerdictOut,
     WhyOut,
 )
 from oomdoc.report.mask import mask
+from oomdoc.report.proposal import propose
+from oomdoc.report.remedy_json import remedies_out
 
 if TYPE_CHECKING:
+    from oomdoc.patch.way_out import WayOut
     from oomdoc.probe.verify import Verification
-    from oomdoc.report.contract import HistoryOut, VerificationOut
+    from oomdoc.report.contract import HistoryOut, VerificationOut, WayOutOut
 
 
 def build_report(
     diagnosis: Diagnosis,
     language: Language,
-    drawn: Sequence[blocks.Block] | None = None,
     verified: "Verification | None" = None,
 ) -> Report:
-    """The report of a diagnosis; `drawn` are its blocks where they were composed already."""
-    drawn = compose(diagnosis, language, verified) if drawn is None else drawn
+    """The report of a diagnosis."""
+    way = propose(diagnosis)
+    drawn = compose(diagnosis, language, verified, way)
     verdict = diagnosis.verdict
     head = next(block for block in drawn if isinstance(block, blocks.VerdictBlock))
-    steps = next((block.steps for block in drawn if isinstance(block, blocks.StepsBlock)), ())
     notes = next((block.sentences for block in drawn if isinstance(block, blocks.NotesBlock)), ())
     untold = next((block.sentences for block in drawn if isinstance(block, blocks.UntoldBlock)), ())
     return Report(
@@ -61,7 +61,8 @@ def build_report(
         memory=_memory(diagnosis, language, verified),
         verification=_verification(verified, language),
         history=_history(diagnosis, language),
-        remedies=tuple(_remedy(step) for step in steps),
+        remedies=remedies_out(diagnosis, way, language),
+        way_out=_way_out(way, language),
         questions=tuple(_questions(diagnosis, language)),
         undecided=tuple(untold),
         notes=tuple(mask(note) for note in notes),
@@ -74,6 +75,15 @@ def _verification(verified: "Verification | None", language: Language) -> "Verif
     from oomdoc.report.verification import verification_out
 
     return verification_out(verified, language)
+
+
+def _way_out(way: "WayOut | None", language: Language) -> "WayOutOut | None":
+    if way is None or way.advice.blind == "undescribed":
+        return None
+    from oomdoc.report.contract import WayOutOut
+    from oomdoc.report.plan_json import plans_json
+
+    return WayOutOut.model_validate(plans_json(way, language))
 
 
 def _history(diagnosis: Diagnosis, language: Language) -> "HistoryOut | None":
@@ -179,18 +189,6 @@ def _findings(diagnosis: Diagnosis, language: Language) -> list[FindingOut]:
 def _why(reason: blocks.Reason) -> WhyOut:
     line = reason.place.line if reason.place else None
     return WhyOut(sentence=mask(reason.sentence), weight=reason.weight, fact=reason.fact, line=line)
-
-
-def _remedy(step: blocks.Step) -> RemedyOut:
-    return RemedyOut(
-        id=step.remedy,
-        cause=step.cause,
-        promise=step.promise,
-        title=step.title,
-        sets=dict(step.sets),
-        native=_masked(step.native),
-        cost=step.cost,
-    )
 
 
 def _questions(diagnosis: Diagnosis, language: Language) -> list[QuestionOut]:

@@ -16,6 +16,7 @@ from oomdoc.report.sentence import fill
 from oomdoc.report.steps import steps_of
 
 if TYPE_CHECKING:
+    from oomdoc.patch.way_out import WayOut
     from oomdoc.probe.verify import Verification
 
 _ALSO = 3
@@ -28,10 +29,10 @@ _SETTINGS = ("train.", "parallel.", "inference.", "lora.", "eval.")
 
 
 def compose(
-    diagnosis: Diagnosis, language: Language, verified: "Verification | None" = None
+    diagnosis: Diagnosis, language: Language, verified: "Verification | None" = None, way: "WayOut | None" = None
 ) -> tuple[blocks.Block, ...]:
-    """The blocks of a report, most important first."""
-    return tuple(quoted_once(_blocks(diagnosis, language, verified)))
+    """The blocks of a report, most important first; `way` are its plans (see `proposal.propose`)."""
+    return tuple(quoted_once(_blocks(diagnosis, language, verified, way)))
 
 
 def quoted_once(drawn: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
@@ -56,7 +57,9 @@ def quoted_once(drawn: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
             yield block
 
 
-def _blocks(diagnosis: Diagnosis, language: Language, verified: "Verification | None") -> Iterator[blocks.Block]:
+def _blocks(
+    diagnosis: Diagnosis, language: Language, verified: "Verification | None", way: "WayOut | None"
+) -> Iterator[blocks.Block]:
     case = diagnosis.case
     yield verdict_block(diagnosis, language)
     if diagnosis.aftermath is not None:
@@ -70,15 +73,13 @@ def _blocks(diagnosis: Diagnosis, language: Language, verified: "Verification | 
         block = cause_block(finding, case, language)
         yield _of_the_past(block, language) if diagnosis.verdict.finished else block
     prediction = prediction_block(diagnosis, language)
-    if prediction:
+    if prediction and not (way and way.advice.solution):  # the plans say it with what the failure told
         yield prediction
     if verified is not None:
         from oomdoc.report.verification import verification_block
 
         yield verification_block(verified, language)
-    steps = steps_of(diagnosis, language)
-    if steps:
-        yield blocks.StepsBlock(steps)
+    yield from _next(diagnosis, language, way)
     untold = _untold(diagnosis, language)
     if untold:
         yield blocks.UntoldBlock(untold)
@@ -91,6 +92,21 @@ def _blocks(diagnosis: Diagnosis, language: Language, verified: "Verification | 
     notes = _notes(diagnosis, language)
     if notes:
         yield blocks.NotesBlock(notes)
+
+
+def _next(diagnosis: Diagnosis, language: Language, way: "WayOut | None") -> Iterator[blocks.Block]:
+    """The plans where there are some, else the remedies of the causes."""
+    if way is not None and way.advice.blind != "undescribed":
+        from oomdoc.report.plan import plans_block
+
+        plans = plans_block(way, language)
+        if plans.cards or plans.hands or way.advice.solution:
+            yield plans
+        if plans.cards:
+            return
+    steps = steps_of(diagnosis, language)
+    if steps:
+        yield blocks.StepsBlock(steps)
 
 
 def worth_showing(diagnosis: Diagnosis) -> tuple[Finding, ...]:

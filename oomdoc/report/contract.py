@@ -94,7 +94,10 @@ class VerificationOut(Model):
 
 
 class RemedyOut(Model):
-    """One proposed change."""
+    """One proposed change, weighed alone: the memory model before minus after; `reason` says why it cannot speak.
+
+    `fits` leaves the headroom of a plan. `diff` is there where the settings came from the person's own files.
+    """
 
     id: str
     cause: str
@@ -107,6 +110,88 @@ class RemedyOut(Model):
     peak_after_bytes: int | None = None
     fits: bool | None = None
     cost: str | None = None
+    reason: str | None = None
+
+
+class WeightOut(Model):
+    """The predicted memory on one card with its bounds."""
+
+    device_bytes: int
+    low_bytes: int
+    high_bytes: int
+
+
+class MadeOut(Model):
+    """One change that was placed: the option as it will read, and where."""
+
+    fact: str
+    native: str
+    file: str
+    line: int | None = None
+
+
+class HandOut(Model):
+    """One change that the person makes, and why it is left to them."""
+
+    fact: str
+    native: str | None = None
+    why: str
+
+
+class PlanOut(Model):
+    """One plan of `oomdoc fix`: changes that fit together. `fits_at_worst` holds at the upper bound too."""
+
+    number: int
+    remedies: tuple[str, ...] = ()
+    title: str
+    promise: str
+    sets: dict[str, Value] = Field(default_factory=dict)
+    after: WeightOut | None = None
+    saves_bytes: int | None = None
+    slower: float | None = None
+    fits: bool | None = None
+    fits_at_worst: bool | None = None
+    least_single: bool = False
+    cost: tuple[str, ...] = ()
+    made: tuple[MadeOut, ...] = ()
+    by_hand: tuple[HandOut, ...] = ()
+    diff: str = ""
+    commands: tuple[str, ...] = ()
+
+
+class StepOut(Model):
+    """A remedy that is done by hand."""
+
+    id: str
+    cause: str
+    title: str
+    how: str | None = None
+
+
+class RemarkOut(Model):
+    """Popular advice that does not help in this run, and why."""
+
+    id: str
+    reason: str
+    why: str = ""
+    saves_bytes: int | None = None
+    missing_bytes: int | None = None
+
+
+class WayOutOut(Model):
+    """What `oomdoc fix` shows for the same inputs; `blind` says why there are no figures."""
+
+    blind: str | None = None
+    capacity_bytes: int | None = None
+    before: WeightOut | None = None
+    raised: bool = False
+    assumed: dict[str, Value] = Field(default_factory=dict, description="facts read off the failed allocation")
+    assumptions: tuple[str, ...] = Field(default=(), description="what the prediction takes for granted")
+    plans: tuple[PlanOut, ...] = ()
+    by_hand: tuple[StepOut, ...] = ()
+    remarks: tuple[RemarkOut, ...] = ()
+    cards: tuple[str, ...] = ()
+    lean_cards: tuple[str, ...] = ()
 
 
 class QuestionOut(Model):
@@ -142,7 +227,7 @@ class AttemptOut(Model):
     step: int | None = None
     predicted_bytes: int | None = None
     outcome: str = Field(
-        description="failed, further, elsewhere, passed, going, other, not_in_force, passed_without, unclear"
+        description="failed, further, elsewhere, passed, going, other, not_in_force, doubtful, passed_without, unclear"
     )
     in_force: bool | None = Field(default=None, description="null: the input does not show it")
     this_run: bool = Field(description="false: an earlier log or the person told the outcome")
@@ -170,6 +255,7 @@ class Report(Model):
     verification: VerificationOut | None = None
     history: HistoryOut | None = None
     remedies: tuple[RemedyOut, ...] = ()
+    way_out: WayOutOut | None = None
     questions: tuple[QuestionOut, ...] = ()
     undecided: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -6,18 +6,30 @@ from html import escape as html_escape
 from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks
+from oomdoc.report.blocks_plan import PlansBlock
 from oomdoc.report.mask import mask
 
 _STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem;color:#1d2430;background:#fff}
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2430;background:#fff}
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-bottom:.3rem}code,pre{font:13px/1.45 ui-monospace,monospace}
 pre{background:#f3f5f8;padding:.5rem .7rem;overflow:auto;border-left:3px solid #9aa7b8}
 .bar{display:flex;height:1.6rem;border:1px solid #4a5568}.bar span{display:block}
 .allocated{background:#b23a48}.slack{background:#e09f3e}.others{background:#6a4c93}.outside{background:#5c7c99}
 .free{background:#e8ecf1}.key{display:inline-block;width:.8rem;height:.8rem;margin-right:.3rem;border:1px solid #4a5568}
 .legend span.item{margin-right:1rem;white-space:nowrap}.against{color:#8a1c2c}.small{color:#55606f;font-size:.9rem}
+table.plans{border-collapse:collapse;width:100%;font-size:.9rem}summary{cursor:pointer;margin:.4rem 0}
+table.plans th,table.plans td{border:1px solid #c3ccd8;padding:.35rem .55rem;text-align:left;vertical-align:top}
+table.plans td:nth-child(3),table.plans td:nth-child(4),table.plans th{white-space:nowrap}
+table.plans td:nth-child(n+5){min-width:7.5rem}.plans code{overflow-wrap:anywhere}.diff span{display:block}
+@media(max-width:48rem){table.plans thead{display:none}table.plans,.plans tbody,.plans tr{display:block}
+.plans tr{margin:.8rem 0}table.plans td{display:block;white-space:normal}
+table.plans td::before{content:attr(data-label) "  ";color:#55606f}}
+.come{color:#116329;background:#e6f6ea}.gone{color:#8a1c2c;background:#fdebee}
+.where,.file{color:#55606f}.fits-yes{color:#116329;font-weight:600}.fits-close{color:#7a5200;font-weight:600}
+.fits-no{color:#8a1c2c;font-weight:600}
 @media(prefers-color-scheme:dark){body{color:#e3e8ef;background:#12161c}pre{background:#1c232d}.free{background:#2a323d}
-.small{color:#9aa7b8}.against{color:#ff8fa0}}
+.small,.where,.file{color:#9aa7b8}.against,.fits-no{color:#ff8fa0}table.plans th,table.plans td{border-color:#3a4553}
+.come{color:#7ee2a0;background:#12301d}.gone{color:#ff9aa8;background:#3a161c}.fits-yes{color:#7ee2a0}.fits-close{color:#f2c46d}}
 """
 
 
@@ -37,6 +49,10 @@ def render(drawn: Sequence[blocks.Block], language: Language) -> str:
         if isinstance(block, blocks.CauseBlock):
             body += _cause(block, language, lead)
             lead = False
+        elif isinstance(block, PlansBlock):
+            from oomdoc.report.plan_html import plan_lines
+
+            body += plan_lines(block, language)
         else:
             body += _block(block, language)
     code = {"en": "en", "zh": "zh-Hans"}[language]

@@ -6,6 +6,7 @@ from oomdoc.facts.lazy import lazy
 from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks
+from oomdoc.report.blocks_plan import PlansBlock
 from oomdoc.report.mask import mask
 
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_{}[]<>#|~!&"} | {"@": "@\u200b"})
@@ -37,6 +38,10 @@ def render(drawn: Sequence[blocks.Block], language: Language, github: bool = Fal
         if isinstance(block, blocks.CauseBlock):
             lines += _cause(block, language, lead=lead, github=github)
             lead = False
+        elif isinstance(block, PlansBlock):
+            from oomdoc.report.plan_markdown import plan_lines
+
+            lines += plan_lines(block, language, github=github)
         else:
             lines += _block(block, language)
     return "\n".join(lines).rstrip() + "\n"

@@ -9,6 +9,7 @@ from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.messages import Language
 from oomdoc.report import blocks
 from oomdoc.report.compose import compose, facts_block
+from oomdoc.report.proposal import propose
 
 if TYPE_CHECKING:
     from oomdoc.probe.verify import Verification
@@ -27,12 +28,11 @@ def render(
     verified: "Verification | None" = None,
 ) -> str:
     """The diagnosis as text, json, markdown, github or html."""
-    drawn: tuple[blocks.Block, ...] = compose(diagnosis, language, verified)
     if kind == "json":
         from oomdoc.report.build import build_report
 
-        report = build_report(diagnosis, language, drawn, verified)
-        return report.model_dump_json(by_alias=True, indent=1) + "\n"
+        return build_report(diagnosis, language, verified).model_dump_json(by_alias=True, indent=1) + "\n"
+    drawn: tuple[blocks.Block, ...] = compose(diagnosis, language, verified, propose(diagnosis))
     if with_facts:
         drawn = (*drawn, facts_block(diagnosis.case, language))
     if kind in ("markdown", "github"):

@@ -6,6 +6,7 @@ from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.units import size
 from oomdoc.messages import Language, say
 from oomdoc.report import blocks
+from oomdoc.report.blocks_plan import PlansBlock
 from oomdoc.report.layout import clip, pack, shares, wrap
 from oomdoc.report.mask import mask
 
@@ -60,6 +61,10 @@ class TextReport:
             yield from self._bar(block)
         elif isinstance(block, blocks.StepsBlock):
             yield from self._steps(block)
+        elif isinstance(block, PlansBlock):
+            from oomdoc.report.plan_text import plan_lines
+
+            yield from plan_lines(block, self.language, self.columns, self.paint)
         elif isinstance(block, blocks.UntoldBlock):
             yield from self._bullets("report.untold", block.sentences)
         elif isinstance(block, blocks.PredictionBlock):
