@@ -111,7 +111,8 @@ def confirmed(aftermath: Aftermath, rules: Sequence[Rule]) -> tuple[Finding, ...
             continue
         odds = round(math.log(was / (1 - was)), 1)
         earlier = _sign("earlier", one, 1.0, odds, was=round(100 * was))
-        held = [sign for sign in (earlier, _sign(_key(one), one, share)) if sign.weight >= 0]
+        held = [sign for sign in (_sign(_key(one), one, share), earlier) if sign.weight >= 0]
+        held.sort(key=lambda sign: -sign.weight)
         against = [sign for sign in (earlier,) if sign.weight < 0]
         score = sum(sign.weight for sign in (*held, *against))
         finding = finding_of(Judgement(rule, True, score, tuple(held), tuple(against), ()))
@@ -179,7 +180,7 @@ def _sign(key: str, one: Followed, share: float, weight: float | None = None, **
     texts: dict[str, str] = {language: _text(term[language], one, language, places) for language in _LANGUAGES}
     weight = round(float(term["weight"]) * share, 1) if weight is None else weight
     decisive = bool(term.get("decisive")) and share == 1
-    named = () if key == "earlier" else tuple(one.attempt.sets)[:1]
+    named = () if key == "earlier" or not one.now else tuple(one.attempt.sets)[:1]
     return Sign(Condition(lambda _: True, ()), weight, texts, decisive, named)
 
 
