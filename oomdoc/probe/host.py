@@ -65,7 +65,7 @@ def interpreter(asked: str | None = None) -> str:
             )
         found = str(path) if path.is_file() else shutil.which(asked)
         if not found:
-            raise WorkerError("environment", f"{asked} is not an interpreter or an environment")
+            raise WorkerError("environment", f"{asked} is not an interpreter or an environment", asked=asked)
         return found
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         folder = os.environ.get(name)

@@ -100,11 +100,13 @@ def refused(error: Any, language: Language, *, python: str, who: Sequence[str] =
 def trouble(error: Any, language: Language) -> tuple[str, str] | None:
     """A WorkerError that only a probe meets as one line with its help; None for one that the dry run meets too."""
     keys = {"missing": "missing", "without_cuda": "without_cuda", "driver": "cuda_driver", "launcher": "launcher"}
-    key = keys.get(error.kind)
-    if key is None:
-        return None
     places = {"python": "", "said": str(error), **error.places}
-    return say(language, f"probe.{key}", **places), say(language, "probe_refused.help_dryrun")
+    if error.kind == "environment" and error.places:
+        key = "not_python" if "asked" in error.places else "no_torch"
+        return say(language, f"probe.{key}", **places), say(language, "dryrun.help_environment")
+    if error.kind not in keys:
+        return None
+    return say(language, f"probe.{keys[error.kind]}", **places), say(language, "probe_refused.help_dryrun")
 
 
 def trial_text(trial: Mapping[str, Any], language: Language) -> str:

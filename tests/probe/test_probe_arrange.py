@@ -72,8 +72,8 @@ def test_busy_cards_count_after_a_yes() -> None:
 
 
 def test_every_rank_is_told_how_the_work_is_spread() -> None:
-    run = {**RUN, "parallel.world_size": 2, "parallel.kind": "fsdp", "parallel.fsdp_sharding": "shard_grad_op auto_wrap",
-           "parallel.fsdp_wrap": "TRANSFORMER_BASED_WRAP"}  # fmt: skip
+    run = {**RUN, "parallel.world_size": 2, "parallel.kind": "fsdp", "parallel.fsdp_wrap": "TRANSFORMER_BASED_WRAP",
+           "parallel.fsdp_sharding": "shard_grad_op auto_wrap"}  # fmt: skip
     plan = plan_of(run)
     job = job_of(plan, run, arrange(plan, run, machine(0, 0), yes=False), {"zero_optimization": {}})
     assert (job["kind"], job["world"], job["sharding"]) == ("fsdp", 2, "shard_grad_op")

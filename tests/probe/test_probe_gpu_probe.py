@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from oomdoc.cli import probe as cli_probe
 from oomdoc.probe import gpu_probe
 from oomdoc.probe.gpu_probe import Card, RefusedError, cards, choose, ended, profile_of
-from oomdoc.probe.search import largest
 from oomdoc.probe.host import Worker, WorkerError
 from oomdoc.probe.plan import plan_of
+from oomdoc.probe.search import largest
 
 GIB = 1 << 30
 PYTHON = os.environ.get("OOMDOC_TEST_PYTHON") or sys.executable
@@ -196,7 +196,7 @@ def test_a_worker_without_cuda_says_so() -> None:
         pytest.skip("torch and transformers are not in the test interpreter (OOMDOC_TEST_PYTHON)")
     with Worker(PYTHON, "probe_worker", {"CUDA_VISIBLE_DEVICES": ""}) as worker, pytest.raises(WorkerError) as caught:
         worker.ask(plan_of(FACTS, CONFIG).job, timeout=120)
-    assert caught.value.kind == "no_gpu"
+    assert caught.value.kind in ("without_cuda", "no_gpu")  # as the test interpreter's torch is built
 
 
 @pytest.mark.gpu
