@@ -37,10 +37,10 @@ def start(
 
     `logs` False leaves the folder's own logs alone, for a log that comes through a pipe.
     """
+    from oomdoc.chat.aside import read_beside
     from oomdoc.chat.session import Dialogue
     from oomdoc.facts.case import Case
     from oomdoc.ingest.errors import InputError
-    from oomdoc.ingest.read import read_inputs
 
     resumed = journal is not None and journal.resumed
     names, settings = list(files), list(configs)
@@ -51,7 +51,7 @@ def start(
     case: Case | None = None
     try:
         if names or settings:
-            case = read_inputs(names, configs=settings, progress=progress)
+            case = read_beside(names, settings, progress)
     except InputError as error:
         refused = (str(error),)
     if not resumed:

@@ -84,9 +84,9 @@ class Doctor:
     @staticmethod
     def read(logs: Sequence[str], settings: Sequence[str], progress: Progress | None) -> Any:
         """The case of files."""
-        from oomdoc.ingest.read import read_inputs
+        from oomdoc.chat.aside import read_beside
 
-        return read_inputs(logs, configs=settings, progress=progress)
+        return read_beside(logs, settings, progress)
 
     def _turn(self, reply: Any) -> Turn:
         return Turn(tuple(reply.blocks), self.talk.case, effects=tuple(reply.effects))

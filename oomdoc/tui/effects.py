@@ -1,15 +1,22 @@
 """What the dialogue asks to have done, started: each errand is a turn of its own, and its end is told."""
 
+import os
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from oomdoc.messages import say
 from oomdoc.tui.news import Turn
 from oomdoc.tui.turns import Progress, Stopped
 
 if TYPE_CHECKING:
-    from oomdoc.chat.reply import Effect
+    from oomdoc.chat.reply import Effect, Outcome
     from oomdoc.tui.app import DoctorApp
+
+_NICE: Final = 5
 
 
 def carry_out(app: "DoctorApp", effect: "Effect") -> None:
@@ -31,8 +38,36 @@ def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:
     from oomdoc.chat.carry import carry_out as do
     from oomdoc.chat.reply import Outcome
 
-    try:
-        outcome = do(app.doctor.talk, effect, lambda stage, _: progress(stage, 0, 0), app.doctor.python)
-    except Stopped:
-        outcome = Outcome(None)
-    return app.doctor.done(effect, outcome)
+    def work() -> Outcome:
+        try:
+            return do(app.doctor.talk, effect, lambda stage, _: progress(stage, 0, 0), app.doctor.python)
+        except Stopped:
+            return Outcome(None)
+
+    return app.doctor.done(effect, gently(work) if effect.kind in {"dry_run", "probe"} else work())
+
+
+def gently(work: "Callable[[], Outcome]") -> "Outcome":
+    """Do work that only waits for a process, in a thread whose processes give way to the room's own keys.
+
+    On Linux niceness belongs to a thread and is inherited by the processes it starts; it cannot be taken back, hence
+    the thread. The work itself must not compute: a thread that has to give way would hold the interpreter's lock.
+    """
+    ended: list[Any] = []
+
+    def run() -> None:
+        if sys.platform == "linux":
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+        try:
+            ended.append(work())
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run, name="oomdoc-errand", daemon=True)
+    thread.start()
+    thread.join()
+    outcome = ended[0]
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return cast("Outcome", outcome)
