@@ -11,8 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 from oomdoc.patch.document import load
+from oomdoc.patch.edits import EditPlan
 from oomdoc.patch.errors import PatchError
-from oomdoc.patch.plan import EditPlan, plan_edits
+from oomdoc.patch.plan import plan_edits
 
 ENDINGS = {".yaml", ".yml", ".sh", ".json", ".toml", ".py"}
 CHANGES = (

@@ -22,7 +22,8 @@ from patch_recipes import RECIPES, meaning
 from oomdoc.ingest.settings import ingest_settings
 from oomdoc.ingest.syntax.detect import parse
 from oomdoc.patch.document import decoded
-from oomdoc.patch.plan import EditPlan, plan_edits
+from oomdoc.patch.edits import EditPlan
+from oomdoc.patch.plan import plan_edits
 from oomdoc.remedies.remedy import Ladder, Remedy, remedies
 
 TEXTS = 6  # of each kind of file

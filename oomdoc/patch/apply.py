@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from oomdoc.patch.document import Original, digest
+from oomdoc.patch.edits import EditPlan, FileEdit
 from oomdoc.patch.errors import PatchError
-from oomdoc.patch.plan import EditPlan, FileEdit
 from oomdoc.patch.state import entries, locked, renamed, state_folder, temporary_of, write_json, written_beside
 
 

@@ -8,8 +8,8 @@ from typing import TypeAlias
 from oomdoc.ingest.syntax.detect import detect, parse
 from oomdoc.ingest.syntax.setting import Parsed, Setting
 from oomdoc.patch.document import Original
+from oomdoc.patch.edits import Splice
 
-Splice: TypeAlias = tuple[int, int, str]  # start, end, new text
 Mark: TypeAlias = tuple[str, str, str | None, str]  # kind, key, scope, value: what a setting is without its place
 
 

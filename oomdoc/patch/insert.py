@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from oomdoc.facts.model import Value
 from oomdoc.ingest.syntax.setting import Command, Setting
-from oomdoc.patch.draft import Draft, Splice
+from oomdoc.patch.draft import Draft
+from oomdoc.patch.edits import Splice
 from oomdoc.patch.render import Unwritable, rendered
 
 _GAP = re.compile(r"(?:[ \t]|[\\^`]?[ \t]*\r?\n)+\Z")

@@ -1,6 +1,7 @@
 """A change of canonical facts in a framework's own words, for advice: no file is read, nothing is written."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Final
 
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import How
@@ -9,6 +10,9 @@ from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, ra
 from oomdoc.ingest.version_range import contains, parse_version
 from oomdoc.patch.render import told
 from oomdoc.patch.spell import spelled
+
+# Told by the environment or the launch, whatever the program.
+ALWAYS: Final = frozenset({"env.expandable_segments", "parallel.kind", "parallel.world_size"})
 
 
 def native_words(case: Case, sets: Mapping[str, Value]) -> str | None:
@@ -22,6 +26,22 @@ def native_words(case: Case, sets: Mapping[str, Value]) -> str | None:
     flags = any(fact.source.how is How.COMMAND and (fact.source.native or "").startswith("--") for fact in case.facts)
     words = [_one(entry, case, name, value, flags) for name, value in sets.items()]
     return ("  ".join if flags else ", ".join)(word for word in words if word) if all(words) else None
+
+
+def speakable(case: Case) -> Callable[[str, Value], bool]:
+    """Whether the case's framework can be told a value; of an unknown one everything is taken to be possible."""
+    entry = _entry(case)
+    cache: dict[tuple[str, Value], bool] = {}
+
+    def possible(fact: str, value: Value) -> bool:
+        key = (fact, value)
+        if key not in cache:
+            cache[key] = entry is None or fact in ALWAYS or case.fact(fact) is not None or _one(
+                entry, case, fact, value, flags=True
+            ) is not None  # fmt: skip
+        return cache[key]
+
+    return possible
 
 
 def _entry(case: Case) -> Framework | None:

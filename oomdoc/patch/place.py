@@ -12,7 +12,8 @@ from oomdoc.ingest.launch import launched
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command, Setting
 from oomdoc.ingest.translate import Vocabulary, how
-from oomdoc.patch.draft import Draft, Splice
+from oomdoc.patch.draft import Draft
+from oomdoc.patch.edits import Splice
 from oomdoc.patch.insert import Container, containers, inserted, prefixed
 from oomdoc.patch.names import kin, options
 from oomdoc.patch.render import Unwritable, rendered, told

@@ -9,15 +9,14 @@ from oomdoc.facts.model import Value
 from oomdoc.ingest.launch import launched
 from oomdoc.ingest.settings import SettingsRead, ingest_settings
 from oomdoc.ingest.translate import Vocabulary
-from oomdoc.messages import Language, say
-from oomdoc.patch.diff import unified
 from oomdoc.patch.document import Original
-from oomdoc.patch.draft import Draft, Splice, difference, sound
+from oomdoc.patch.draft import Draft, difference, sound
+from oomdoc.patch.edits import ByHand, EditPlan, FileEdit, Made, Splice
+from oomdoc.patch.native import ALWAYS
 from oomdoc.patch.place import Candidate, Place, candidates, hint, launch_of, only_some, stating
 from oomdoc.patch.rewrite import rewritten
 from oomdoc.patch.spell import means
 
-_ALWAYS = {"env.expandable_segments", "parallel.kind", "parallel.world_size"}  # told by the environment or the launch
 _DEEPSPEED: dict[tuple[str, Value], str] = {
     ("parallel.offload", "optimizer"): '"zero_optimization": {"offload_optimizer": {"device": "cpu"}}',
     ("parallel.offload", "all"): '"zero_optimization": {"offload_optimizer": {"device": "cpu"}, '
@@ -25,61 +24,6 @@ _DEEPSPEED: dict[tuple[str, Value], str] = {
     ("parallel.zero_stage", 2): '"zero_optimization": {"stage": 2}',
     ("parallel.zero_stage", 3): '"zero_optimization": {"stage": 3}',
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """One change that was placed: the option as it now reads, and where."""
-
-    fact: str
-    value: Value
-    native: str
-    file: str
-    line: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ByHand:
-    """A change that cannot be placed safely: what to write (None: the framework has no such option) and why."""
-
-    fact: str
-    value: Value
-    native: str | None
-    key: str  # a sentence of the section [patch]
-    places: tuple[tuple[str, str], ...] = ()
-
-    def why(self, language: Language) -> str:
-        """The reason in one language."""
-        return say(language, f"patch.{self.key}", **dict(self.places))
-
-
-@dataclass(frozen=True, slots=True)
-class FileEdit:
-    """One document before and after; `splices` are (start, end, new text) in the original text."""
-
-    original: Original
-    text: str
-    splices: tuple[Splice, ...]
-
-    @property
-    def diff(self) -> str:
-        """The unified diff."""
-        return unified(self.original.name, self.original.text, self.text)
-
-
-@dataclass(frozen=True, slots=True)
-class EditPlan:
-    """What is written where, and what remains for the person. `commands` are new command lines of commands in logs."""
-
-    files: tuple[FileEdit, ...] = ()
-    made: tuple[Made, ...] = ()
-    by_hand: tuple[ByHand, ...] = ()
-    commands: tuple[str, ...] = ()
-
-    @property
-    def diff(self) -> str:
-        """The diffs of all files."""
-        return "".join(edit.diff for edit in self.files)
 
 
 @dataclass(frozen=True)
@@ -284,7 +228,7 @@ def sayable(desk: Desk) -> Callable[[str, Value], bool]:
             cache[key] = (
                 said.match is None
                 or place.vocabulary.main is None
-                or fact in _ALWAYS
+                or fact in ALWAYS
                 or hint(place, fact, value) is not None
                 or bool(stating(place, fact))
             )

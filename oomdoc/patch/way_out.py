@@ -1,21 +1,24 @@
 """The whole way out of one failure: plans with the edits that write them, for command line, chat and reports."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import How
 from oomdoc.facts.model import Value
-from oomdoc.ingest.encoding import decode
-from oomdoc.ingest.syntax.commands import parse as parse_commands
-from oomdoc.ingest.syntax.commands import regions
-from oomdoc.patch.document import Original, load
-from oomdoc.patch.plan import Desk, EditPlan, plan_edits, sayable
+from oomdoc.facts.units import show
+from oomdoc.patch.edits import EditPlan
+from oomdoc.patch.native import native_words, speakable
 from oomdoc.remedies.advise import Advice, Step, advise
 from oomdoc.remedies.options import Limits
 from oomdoc.remedies.solver import HEADROOM, Plan
+
+if TYPE_CHECKING:
+    from oomdoc.patch.document import Original
+    from oomdoc.patch.plan import Desk
 
 _ENDS = 400_000  # bytes of a log at each end that tell the program and its command
 _MOST = 4
@@ -23,13 +26,15 @@ _MOST = 4
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One numbered way out: the facts it changes, its weighed plan where there is one, and the edits."""
+    """One numbered way out: the facts it changes, its weighed plan where there is one, and the edits; without a
+    document the framework's own `words` for the changes."""
 
     number: int
     changes: Mapping[str, Value]
     edits: EditPlan
     plan: Plan | None = None
     steps: tuple[Step, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,12 @@ class WayOut:
     advice: Advice
     offers: tuple[Offer, ...]
     single: int | None = None
-    desk: Desk | None = None
+    desk: "Desk | None" = None
 
 
 def way_out(
     diagnosis: Diagnosis,
-    documents: Sequence[Original],
+    documents: "Sequence[Original]",
     *,
     log: str = "",
     limits: Limits | None = None,
@@ -55,40 +60,65 @@ def way_out(
 ) -> WayOut:
     """Plans for a diagnosis and their edits in the person's documents (see `documents_of`); without `weigh` those of
     the causes' steps, no peak predicted."""
+    from oomdoc.patch.plan import Desk, plan_edits, sayable
+
     desk = Desk.of(documents, log, diagnosis.case.facts)
     limits = limits or Limits()
     if limits.possible is None:
         limits = replace(limits, possible=sayable(desk))
     advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=chosen, weigh=weigh)
-    solution = advice.solution
-    offers: list[Offer] = []
     repairs = plan_edits({}, desk)
-    if repairs.files or repairs.commands:  # what was meant comes before what else could be done
-        offers.append(Offer(1, {}, repairs))
-    if solution is not None and (solution.plans or chosen):
-        for number, plan in enumerate(solution.plans, len(offers) + 1):
-            offers.append(Offer(number, plan.changes, plan_edits(plan.changes, desk), plan))
-    elif solution is None:
-        steps = [step for step in advice.steps if step.changes][:_MOST]
-        for number, step in enumerate(steps, len(offers) + 1):
-            changes = {**(chosen or {}), **step.changes}
-            offers.append(Offer(number, changes, plan_edits(changes, desk), None, (step,)))
+    first = [Offer(1, {}, repairs)] if repairs.files or repairs.commands else []  # what was meant comes first
+    found = [
+        replace(offer, edits=plan_edits(offer.changes, desk)) for offer in _offers(advice, chosen or {}, len(first) + 1)
+    ]
+    offers = (*first, *found)
     if not offers and chosen:
-        offers.append(Offer(1, chosen, plan_edits(chosen, desk)))
-    least = solution.single if solution else None
-    single = next((o.number for o in offers if least and o.plan and o.plan.changes == least.changes), None)
-    return WayOut(advice, tuple(offers), single, desk)
+        offers = (Offer(1, chosen, plan_edits(chosen, desk)),)
+    return WayOut(advice, offers, _single(advice, offers), desk)
 
 
-def documents_of(configs: Sequence[str], log: str = "") -> list[Original]:
+def outline(diagnosis: Diagnosis) -> WayOut:
+    """The same plans in the framework's own words, where no file is at hand: nothing is read, nothing is edited."""
+    advice = advise(diagnosis, limits=Limits(possible=speakable(diagnosis.case)))
+    offers = [replace(offer, words=tuple(_words(diagnosis.case, offer.changes))) for offer in _offers(advice, {}, 1)]
+    return WayOut(advice, tuple(offers), _single(advice, offers))
+
+
+def _words(case: Case, changes: Mapping[str, Value]) -> Iterator[str]:
+    for name, value in changes.items():
+        yield native_words(case, {name: value}) or f"{name} = {show(name, value)}"
+
+
+def _offers(advice: Advice, chosen: Mapping[str, Value], start: int) -> Iterator[Offer]:
+    """The plans that fit, or without predictions the steps of the causes; their edits are not made yet."""
+    solution = advice.solution
+    if solution is not None:
+        plans = solution.plans if solution.plans or chosen else ()
+        yield from (Offer(number, plan.changes, EditPlan(), plan) for number, plan in enumerate(plans, start))
+        return
+    steps = [step for step in advice.steps if step.changes][:_MOST]
+    for number, step in enumerate(steps, start):
+        yield Offer(number, {**chosen, **step.changes}, EditPlan(), None, (step,))
+
+
+def _single(advice: Advice, offers: Sequence[Offer]) -> int | None:
+    least = advice.solution.single if advice.solution else None
+    return next((one.number for one in offers if least and one.plan and one.plan.changes == least.changes), None)
+
+
+def documents_of(configs: Sequence[str], log: str = "") -> "list[Original]":
     """The files that hold the settings; without any, the launch command that the log shows. Raises PatchError."""
+    from oomdoc.ingest.syntax.commands import parse, regions
+    from oomdoc.patch.document import Original, load
+
     found = [load(config) for config in configs]
     if found or not log:
         return found
     best: tuple[int, str] | None = None
     for region in regions(log):
         text = log[region.start : region.end]
-        flags = sum(len(command.flags) for command in parse_commands(text).commands)
+        flags = sum(len(command.flags) for command in parse(text).commands)
         if flags and (best is None or flags > best[0]):
             best = (flags, text)
     return [Original("<command>", best[1])] if best else []
@@ -96,6 +126,8 @@ def documents_of(configs: Sequence[str], log: str = "") -> list[Original]:
 
 def log_text(paths: Sequence[str]) -> str:
     """Both ends of the logs, as text: what names the program, its version and its command."""
+    from oomdoc.ingest.encoding import decode
+
     parts = []
     for name in paths:
         path = Path(name)

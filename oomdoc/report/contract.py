@@ -155,6 +155,7 @@ class PlanOut(Model):
     cost: tuple[str, ...] = ()
     made: tuple[MadeOut, ...] = ()
     by_hand: tuple[HandOut, ...] = ()
+    words: tuple[str, ...] = Field(default=(), description="the changes in the framework's own words, without a file")
     diff: str = ""
     commands: tuple[str, ...] = ()
 

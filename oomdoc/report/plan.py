@@ -128,6 +128,7 @@ def _card(offer: Offer, way: WayOut, language: Language, lengths: Lengths | None
 
 
 def _changes(offer: Offer, language: Language) -> Iterator[Change]:
+    yield from (Change(word) for word in offer.words)
     placed: dict[str, str] = {}
     for made in offer.edits.made:
         placed.setdefault(made.native, f"{made.file}:{made.line}")

@@ -37,7 +37,7 @@ def plans_json(way: WayOut, language: Language) -> dict[str, Any]:
 
 def offer_json(offer: Offer, way: WayOut, language: Language) -> dict[str, Any]:
     """One plan."""
-    plan, solution = offer.plan, way.advice.solution
+    plan, solution, edits = offer.plan, way.advice.solution, offer.edits
     remedies = remedies_of(offer)
     return {
         "number": offer.number,
@@ -53,11 +53,12 @@ def offer_json(offer: Offer, way: WayOut, language: Language) -> dict[str, Any]:
         "least_single": way.single == offer.number,
         "cost": [remedy.cost.told(language) for remedy in remedies if remedy.cost],
         "made": [{"fact": made.fact, "native": mask(made.native), "file": mask(made.file), "line": made.line}
-                 for made in offer.edits.made],
+                 for made in edits.made],
         "by_hand": [{"fact": hand.fact, "native": mask(hand.native) if hand.native else None,
-                     "why": mask(hand.why(language))} for hand in offer.edits.by_hand],
-        "diff": mask(offer.edits.diff),
-        "commands": [mask(command) for command in offer.edits.commands],
+                     "why": mask(hand.why(language))} for hand in edits.by_hand],
+        "words": list(offer.words),
+        "diff": mask(edits.diff),
+        "commands": [mask(command) for command in edits.commands],
     }  # fmt: skip
 
 

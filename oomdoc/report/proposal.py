@@ -28,8 +28,10 @@ def propose(diagnosis: Diagnosis) -> "WayOut | None":
     known = diagnosis.testified.profile is not None
     if not configs and not known:
         return None
-    from oomdoc.patch.way_out import documents_of, log_text, way_out
+    from oomdoc.patch.way_out import documents_of, log_text, outline, way_out
 
+    if not configs and diagnosis.case.fact("framework.settings_issue") is None:  # nothing to edit or to repair
+        return outline(diagnosis)
     log = log_text([read.name for read in diagnosis.case.inputs if read.kind == "log"])
     documents = list(_readable(configs)) or documents_of((), log)
     return way_out(diagnosis, documents, log=log, weigh=known or _described(diagnosis.case))

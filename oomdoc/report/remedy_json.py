@@ -12,7 +12,7 @@ from oomdoc.report.mask import mask
 from oomdoc.report.steps import steps_of
 
 if TYPE_CHECKING:
-    from oomdoc.patch.plan import EditPlan
+    from oomdoc.patch.edits import EditPlan
     from oomdoc.patch.way_out import WayOut
     from oomdoc.remedies.advise import Step
     from oomdoc.remedies.solver import Solution

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from oomdoc.patch.document import decoded
-from oomdoc.patch.plan import EditPlan, plan_edits
+from oomdoc.patch.edits import EditPlan
+from oomdoc.patch.plan import plan_edits
 
 
 def planned(changes, **texts: str) -> EditPlan:
