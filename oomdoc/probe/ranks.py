@@ -76,15 +76,16 @@ class Ranks:
         config: str | None = None, cards: Sequence[int] = (), environment: Mapping[str, str] | None = None,
         timeout: float = 600.0,
     ) -> None:  # fmt: skip
-        self.python = python
+        self.python = python if os.sep not in python else str(Path(python).absolute())  # a link leads to an environment
         self.timeout = timeout
         self.ranks = [Rank(number) for number in range(count)]
         self.folder = Path(tempfile.mkdtemp(prefix="oomdoc-probe-"))
         self._shared = shared_now()
         self._token = f"{_TOKEN}={self.folder.name}"
-        job = {"plan": dict(plan), "driver": os.getpid(), "limit": timeout}
+        places = {name: str(Path(str(plan[name])).absolute()) for name in ("path", "snapshot") if plan.get(name)}
+        job = {"plan": {**plan, **places}, "driver": os.getpid(), "limit": timeout}
         (self.folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-        self.launch: Launch = launch(python, launcher, count, self.folder, cards, config)
+        self.launch: Launch = launch(self.python, launcher, count, self.folder, cards, config)
         self._log = (self.folder / "log").open("wb")
         try:
             self._process = subprocess.Popen(

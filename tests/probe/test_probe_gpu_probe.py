@@ -16,7 +16,6 @@ from oomdoc.probe import gpu_probe
 from oomdoc.probe.gpu_probe import Card, RefusedError, cards, choose, ended, profile_of
 from oomdoc.probe.host import Worker, WorkerError
 from oomdoc.probe.plan import plan_of
-from oomdoc.probe.search import largest
 
 GIB = 1 << 30
 PYTHON = os.environ.get("OOMDOC_TEST_PYTHON") or sys.executable
@@ -123,38 +122,11 @@ def test_a_probe_that_contradicts_the_dry_run_says_so(
     assert ("out of memory" in told) == (status == 3)
 
 
-def test_the_search_reports_the_largest_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_probe, "probe", fake_probe(11))
-    monkeypatch.setattr("oomdoc.probe.cards.nvidia_smi", lambda *_: "0, NVIDIA A100, 40960, 0\n")
-    arguments = ["--model", "Qwen2.5-0.5B", "--method", "lora", "--find", "train.per_device_batch_size", "--json"]
-    done = CliRunner().invoke(cli_probe.command, arguments, standalone_mode=False)
-    assert done.exception is None
-    found = json.loads(done.output)
-    assert found["value"] == 11
-    assert all(trial["fits"] == (trial["value"] <= 11) for trial in found["trials"])
-
-
 def test_a_death_or_hang_is_a_result() -> None:
     answer = ended(WorkerError("died", "the worker was ended by SIGKILL while training step 1"))
     profile = profile_of(plan_of({"model.name": "Qwen2.5-0.5B", **FACTS}), answer, 24 * GIB)
     assert profile.allocated_bytes == 0
     assert "SIGKILL" in answer["ended"]
-
-
-@pytest.mark.parametrize("truth", [0, 1, 2, 3, 7, 8, 100, 4096])
-@pytest.mark.parametrize("guess", [1, 5, 64, 5000])
-def test_the_search_finds_the_largest_that_fits(truth: int, guess: int) -> None:
-    tried: list[int] = []
-
-    def fits(value: int) -> bool:
-        tried.append(value)
-        return value <= truth
-
-    found = largest(fits, guess, 4096, trials=40)
-    assert found <= truth
-    assert found >= truth - max(0, truth // 15)
-    assert len(set(tried)) == len(tried)
-    assert max(tried, default=0) <= 4096
 
 
 def test_measured_figures_become_a_profile() -> None:
