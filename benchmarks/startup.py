@@ -32,9 +32,10 @@ def log_of(size: int) -> str:
     return "".join([*lines[:20], *steps, *lines[20:]])
 
 
-def timed(command: list[str]) -> tuple[float, float]:
-    """Wall-clock and CPU seconds of one process, its output thrown away."""
+def timed(command: list[str], state: str) -> tuple[float, float]:
+    """Wall-clock and CPU seconds of one process, its output thrown away; its history lies in the folder `state`."""
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment["XDG_STATE_HOME"] = state
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True, env=environment)
@@ -55,8 +56,8 @@ def main() -> None:
         log = Path(folder, "train.log")
         log.write_text(log_of(options.size), encoding="utf-8")
         diagnose = [options.command, "diagnose", str(log)]
-        timed(diagnose)  # byte code and the compiled base, as on any second run
-        pairs = [(timed(diagnose), timed(reference)) for _ in range(options.runs)]
+        timed(diagnose, folder)  # byte code and the compiled base, as on any second run
+        pairs = [(timed(diagnose, folder), timed(reference, folder)) for _ in range(options.runs)]
     for place, kind in enumerate(("wall", "CPU")):
         ratios = [ours[place] / theirs[place] for ours, theirs in pairs]
         ours, theirs = (statistics.median(pair[side][place] for pair in pairs) for side in (0, 1))

@@ -96,7 +96,9 @@ def _proposed(raw: Mapping[str, Any], name: str, case: Case, before: Mapping[str
     """The report's first remedy that this run plainly does not have: advice that did not arrive is worth a word."""
     for one in raw.get("remedies", ()):
         sets = {fact: _plain(value) for fact, value in (one.get("sets") or {}).items() if value is not None}
-        attempt = _attempt(raw, name, case, sets, before, (str(one["id"]),), ())
+        remedy = remedies().get(str(one["id"]))
+        aside = (remedy.keeps,) if remedy and remedy.keeps and remedy.keeps in sets else ()
+        attempt = _attempt(raw, name, case, sets, before, (str(one["id"]),), aside)
         if sets and any(effect.state == "not_in_force" for effect in effects(attempt, case)):
             return (attempt,)
     return ()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from oomdoc import __version__
-from oomdoc.engine.aftermath import SETTLED
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import UNKNOWN
@@ -126,7 +125,11 @@ def read_from(case: Case) -> list[str]:
 def _settle(store: Store, diagnosis: Diagnosis, number: int) -> None:
     """What this run has shown about the changes before it."""
     tried = [one for one in diagnosis.aftermath.followed if one.now] if diagnosis.aftermath else []
-    known = {fix["id"]: fix for fix in store.fixes()} if tried else {}
+    if not tried:
+        return
+    from oomdoc.engine.aftermath import SETTLED  # loaded where something was tried
+
+    known = {fix["id"]: fix for fix in store.fixes()}
     for one in tried:
         fix = known.get(one.attempt.key)
         if fix is None:
