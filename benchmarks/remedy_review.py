@@ -1,8 +1,9 @@
-"""The first three remedies of every labelled case beside the label's own fixes, matched by words, as a table.
+"""The first three remedies of every labelled case beside the label's own fixes: matched by words, and as judged.
 
 Usage: python benchmarks/remedy_review.py CORPUS [--table FILE]; CORPUS holds <case>/{report.txt,label.json}. A case
-agrees where one of its first three remedies says what one of the fixes in its label says. Words are a coarse judge:
-the table is there to be read, and `misses` lists what to read first.
+agrees where one of its first three remedies says what one of the fixes in its label says. Words are a coarse judge, so
+each case was read as well: `remedy_judgements.yaml` says agrees, better or misses for the three that were named then;
+where they differ now, the case counts by words and is listed to be judged again.
 """
 
 import argparse
@@ -10,12 +11,16 @@ import csv
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
+
+import yaml
 
 from oomdoc.engine.diagnosis import diagnose_case
 from oomdoc.ingest.read import read_text
-from oomdoc.remedies.advise import advise
+from oomdoc.patch.way_out import documents_of, way_out
 
+JUDGEMENTS = Path(__file__).with_name("remedy_judgements.yaml")
 # What a fix is called in English prose, by the remedy that does it.
 WORDS = {
     "batch-one": r"batch|images per gpu|samples",
@@ -24,6 +29,7 @@ WORDS = {
     "lower-max-length": r"max_length|max_seq|cutoff|length|shorter|context|max_len|sequence",
     "limit-model-len": r"max_model_len|context|-c\b|max_seq_len|shorter",
     "limit-pixels": r"pixel|image|resolution|smaller size|crop|resize|tile|input size",
+    "smaller-images": r"image size|smaller (image|size)|resize|crop|patch|resolution|input size",
     "fewer-tiles": r"tile|resolution|image|patch",
     "fewer-frames": r"frame",
     "gradient-checkpointing": r"checkpoint(?!.{0,8}(load|cpu))",
@@ -33,6 +39,9 @@ WORDS = {
     "expandable-segments": r"expandable|alloc_conf|fragment",
     "max-split-size": r"max_split|alloc_conf",
     "cpu-offload": r"offload|cpu|low.?(v?ram|memory)",
+    "offload-weights": r"offload|low.?(v?ram|memory)|usage level",
+    "lower-lora-rank": r"lora.?(rank|r\b)|rank",
+    "without-packing": r"packing",
     "offload-everything": r"offload|zero-?3",
     "zero-2": r"zero|deepspeed|shard",
     "zero-3": r"zero|deepspeed|fsdp|shard",
@@ -96,10 +105,9 @@ WORDS = {
 
 def first_three(text: str) -> list[str]:
     """Remedy ids as `oomdoc fix` would name them first: the first plan's, then those of the causes."""
-    advice = advise(diagnose_case(read_text(text)))
-    plan = advice.solution.plans[0] if advice.solution and advice.solution.plans else None
-    found = [step.remedy.id for step in advice.steps]
-    if plan:
+    way = way_out(diagnose_case(read_text(text)), documents_of([], text), log=text)
+    found = [step.remedy.id for step in way.advice.steps]
+    if plan := next((offer.plan for offer in way.offers if offer.plan), None):
         found = [option.remedy.id for option in plan.options][:1] + found
     return list(dict.fromkeys(found))[:3]
 
@@ -119,19 +127,31 @@ def main() -> int:
     if not given.corpus.is_dir():
         print(f"{given.corpus} is not there; nothing to review")
         return 0
-    rows = []
+    judgements = yaml.safe_load(JUDGEMENTS.read_text(encoding="utf-8"))
+    rows, again, judged = [], [], Counter[str]()
     for label_file in sorted(given.corpus.glob("*/label.json")):
         label = json.loads(label_file.read_text(encoding="utf-8"))
         if not label.get("is_oom") or not label.get("fixes"):
             continue
         named = first_three(label_file.with_name("report.txt").read_text(encoding="utf-8", errors="replace"))
         verdict = "agrees" if agrees(named, label["fixes"]) else "misses"
+        known = judgements.get(label["id"], {})
+        if known.get("named") == named:
+            judged[known["judged"]] += 1
+        else:
+            again.append(label["id"])
+            judged[verdict] += 1
         rows.append((label["id"], label["primary"], verdict, ", ".join(named), "; ".join(label["fixes"])))
     right = sum(row[2] == "agrees" for row in rows)
-    print(f"{right} of {len(rows)} agree ({right / max(len(rows), 1):.0%})")
+    good = judged["agrees"] + judged["better"]
+    print(f"by words: {right} of {len(rows)} agree ({right / max(len(rows), 1):.1%})")
+    print(f"as judged: {good} of {len(rows)} agree or are better ({good / max(len(rows), 1):.1%})")
     for row in rows:
-        if row[2] == "misses":
-            print(f"  {row[0]} [{row[1]}]: {row[3] or '-'}  <>  {row[4]}")
+        why = judgements.get(row[0], {}).get("why")
+        if why or row[2] == "misses":
+            print(f"  {row[0]} [{row[1]}]: {row[3] or '-'}: {why or row[4]}")
+    if again:
+        print(f"to be judged again: {', '.join(again)}")
     if given.table:
         with given.table.open("w", encoding="utf-8", newline="") as out:
             csv.writer(out).writerows([("case", "cause", "verdict", "first three", "fixes of the label"), *rows])

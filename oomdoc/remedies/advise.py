@@ -15,13 +15,15 @@ from oomdoc.memory.platform import capacity as card_capacity
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.settings import SettingsError
 from oomdoc.remedies.options import Limits, options_of, same
-from oomdoc.remedies.remedy import Remedy, remedies
+from oomdoc.remedies.remedy import Need, Remedy, remedies
 from oomdoc.remedies.solver import HEADROOM, Plan, Solution, solve
 
 Blind: TypeAlias = Literal["not_gpu", "no_model", "no_capacity", "settings", "undescribed"]
 _NEAR = 0.3  # of the leading cause's probability: below, a cause's remedies are not offered
 _MOST = 4
 _SPENT = -1.0  # fondness of a remedy that was tried in vain: its steps cost half as much again
+_TIED = 0.85  # of the leading cause's probability
+_SITUATION = {"hardware.platform", "run.kind", "oom.ecosystem", "train.method", "model.image_input"}
 _SURE = 1.0  # weight from which what the witness solved for is taken
 
 
@@ -169,19 +171,39 @@ def _steps(diagnosis: Diagnosis, facts: Mapping[str, Value], limits: Limits) -> 
     if not diagnosis.findings or diagnosis.verdict.finished:
         return ()
     top = diagnosis.findings[0].probability
-    ranked: list[tuple[tuple[int, int], Step]] = []
+    ranked: list[tuple[tuple[bool, int, int], Step]] = []
+    pace = _pace([finding.probability for finding in diagnosis.findings])
     for cause, finding in enumerate(diagnosis.findings[:3]):
         if finding.probability < _NEAR * top:
             break
         named = [known[name] for name in finding.rule.remedies if name in known]
         found = [step for remedy in named if (step := _step(remedy, finding.rule.cause, facts, limits))]
-        found.sort(key=lambda step: _unknown(step.remedy, facts))
-        # Two of the leading cause, then one of each other that is near, then the rest: a cause may be mistaken.
-        ranked.extend(((place // 2 if cause == 0 else place, cause), step) for place, step in enumerate(found))
+        found.sort(key=lambda step: (_unknown(step.remedy, facts), *_aim(step.remedy, facts)))
+        # Some of the leading cause, then one of each other that is near, then the rest: a cause may be mistaken.
+        late = cause > 0 and finding.rule.family == "not-memory"  # what to ask stands behind what to do
+        ranked.extend(((late, place // pace if cause == 0 else place, cause), step) for place, step in enumerate(found))
     steps: dict[str, Step] = {}
     for _, step in sorted(ranked, key=lambda entry: entry[0]):
         steps.setdefault(step.remedy.id, step)
     return tuple(sorted(steps.values(), key=lambda step: step.remedy.id in diagnosis.spent))
+
+
+def _pace(probabilities: Sequence[float]) -> int:
+    """How many remedies of the leading cause come first: one where another is about as likely."""
+    first, second = (*probabilities, 0.0)[:2]
+    return 2 if second < _TIED * first else 1
+
+
+def _aim(remedy: Remedy, facts: Mapping[str, Value]) -> tuple[bool, bool]:
+    """(not made for just this kind of machine or run, may be for another kind): what is to the point sorts first."""
+    needs = [need for need in remedy.needs if need.fact in _SITUATION]
+    made = any(need.required and need.fact != "run.kind" and need.met(facts) for need in needs)
+    return not made, any(need.fact not in facts and not _common(need) for need in needs)
+
+
+def _common(need: Need) -> bool:
+    """Whether a need is met more often than not where nothing is said: runs that name no training are mostly none."""
+    return need.fact == "run.kind" and need.is_ != "train"
 
 
 def _step(remedy: Remedy, cause: str, facts: Mapping[str, Value], limits: Limits) -> Step | None:
