@@ -24,7 +24,11 @@ _FORMATS = ("text", "json", "markdown", "html", "github")
 @click.option("--facts", "with_facts", is_flag=True, help="Also list every fact that was read, and where.")
 @click.option("--width", type=click.IntRange(40, 400), help="Columns of the text report; else the terminal's.")
 @click.option("--verify", type=click.Choice(["dryrun", "probe"]), help="Reproduce it: on the CPU, or on a GPU.")
+@click.option("--yes", is_flag=True, help="Let --verify probe take a card that others use.")
 @click.option("--python", metavar="PATH", help="The training environment, for --verify.")
+@click.option(
+    "--trust-remote-code", "trust", is_flag=True, help="Let --verify run the model's own code, if it is here."
+)
 @click.option(
     "--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run of --verify."
 )
@@ -32,7 +36,8 @@ _FORMATS = ("text", "json", "markdown", "html", "github")
 @click.option("--no-history", is_flag=True, help="Neither look into the history nor keep this in it.")
 def command(
     files: tuple[str, ...], configs: tuple[str, ...], kind: str, lang: str | None, with_facts: bool, width: int | None,
-    verify: str | None, python: str | None, timeout: float, previous: str | None, no_history: bool,
+    verify: str | None, yes: bool, python: str | None, trust: bool, timeout: float, previous: str | None,
+    no_history: bool,
 ) -> int:  # fmt: skip
     """Say whether a run ran out of memory, of which memory, why, and what to do.
 
@@ -64,7 +69,7 @@ def command(
 
     verified = None
     if verify:
-        diagnosis, verified = _verified(diagnosis, verify, python, timeout)
+        diagnosis, verified = _verified(diagnosis, verify, python, timeout, trust, yes=yes)
     text = render(diagnosis, kind, language, with_facts=with_facts, columns=width, verified=verified)
     write(text, None if kind == "text" else "utf-8")
     history.keep(diagnosis)
@@ -74,18 +79,22 @@ def command(
 
 
 def _verified(
-    diagnosis: "Diagnosis", verify: str, python: str | None, timeout: float
+    diagnosis: "Diagnosis", verify: str, python: str | None, timeout: float, trust: bool, *, yes: bool
 ) -> tuple["Diagnosis", "Verification"]:
     """The diagnosis after a dry run or a probe had its say, and what that said."""
     from oomdoc.cli.dryrun import stage_line
     from oomdoc.probe.verify import lowered
     from oomdoc.probe.verify import verify as reproduce
+    from oomdoc.report.proposal import propose
 
+    way = propose(diagnosis)
+    changes = next((offer.changes for offer in way.offers if offer.changes), {}) if way else None
     progress = stage_line()
     try:
         found = reproduce(
-            diagnosis, "probe" if verify == "probe" else "dry_run", python=python, timeout=timeout, progress=progress
-        )
+            diagnosis, "probe" if verify == "probe" else "dry_run", python=python, timeout=timeout, progress=progress,
+            changes=changes, trust_remote_code=trust, yes=yes,
+        )  # fmt: skip
     finally:
         progress("", 0.0)
     return lowered(diagnosis, found), found

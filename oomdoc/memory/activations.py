@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from oomdoc.memory.architecture import Architecture, Shape
-from oomdoc.memory.knowledge import holds
+from oomdoc.memory.knowledge import constants, holds
 from oomdoc.memory.linears import dense_width, targeted
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.weights import residual_width
@@ -193,9 +193,11 @@ def vision_block(model: Architecture) -> Block | None:
     vision = model.vision
     if vision is None:
         return None
+    fused = dict.fromkeys("qkv", "qkv") if vision.kind in constants()["fused_towers"]["kinds"] else {}
     shape = Shape(
-        mlp="gated" if vision.gated else "plain", norm="rms" if vision.gated else "layer", fused_value_view=True
-    )
+        mlp="gated" if vision.gated else "plain", norm="rms" if vision.gated else "layer", fused_value_view=True,
+        names=fused,
+    )  # fmt: skip
     return Block(vision.hidden, vision.hidden, vision.hidden, vision.heads, vision.intermediate, vision.gated, shape)
 
 

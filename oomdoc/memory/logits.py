@@ -58,6 +58,8 @@ def recipe_name(model: Architecture, settings: Settings) -> str:
     table = document("losses")
     if model.model_type in table["remote_half"]:
         return "half_shifted" if settings.parallel.zero_stage else "float_inside"
+    if model.model_type in table["remote"]:
+        return str(table["remote"][model.model_type])
     for rule in table["by_transformers"]:
         if holds(rule["versions"], settings.transformers) and model.model_type in rule.get(
             "model_types", (model.model_type,)

@@ -17,6 +17,8 @@ _SPREAD: dict[str, Said] = {
     ),
 }
 
+_SEES = frozenset({"vision_tower"})  # where a failure (oom.module) tells of images
+
 
 class MachineView(FactsView):
     """Facts about images, processes and serving as parts of Settings."""
@@ -50,6 +52,18 @@ class MachineView(FactsView):
         sized = found.height or found.tokens or found.frames or found.tiles
         if sized or found.count:
             return replace(found, count=found.count or 1)
+        if self.model.vision.image and not self.model.vision.max_tiles > 1:
+            self.assume(
+                "one image a sample is assumed, of the size that this model gives every image",
+                "按每个样本一张图估算，该模型的图片尺寸固定",
+            )
+            return replace(found, count=1)
+        if self.facts.get("oom.module") in _SEES:
+            self.assume(
+                "it failed where images are seen: one a sample is assumed, as large as its limits allow",
+                "失败发生在处理图片处：按每个样本一张图、达到尺寸上限估算",
+            )
+            return replace(found, count=1)
         if not found.max_pixels:
             self.assume("no image is counted: neither number nor size is known", "未计入图片：数量和尺寸均未知")
             return found

@@ -90,11 +90,15 @@ def _weights(case: Case, parameters: int, checkpoint_bits: int) -> list[Fact]:
         size = parameters * packed / 8 * _PACKED_OVERHEAD
         basis.append("quant.bits")
     else:
-        dtype = next(
-            (name for name in ("model.load_dtype", "train.precision") if case.value(name) in _DTYPE_BYTES), None
-        )
+        dtype = next((name for name in _dtypes(case) if case.value(name) in _DTYPE_BYTES), None)
         how = How.DERIVED if dtype else How.ASSUMED
         size = parameters * (_DTYPE_BYTES[str(case.value(dtype))] if dtype else 2.0)
         basis += [dtype] if dtype else []
     source = Source(how=how, derived_from=tuple(basis), note=None if how is How.DERIVED else "weights in 16 bit")
     return [Fact(name="model.weights_bytes", value=int(size), source=source)]
+
+
+def _dtypes(case: Case) -> tuple[str, ...]:
+    """The facts that tell the dtype on the card, the surest first; DeepSpeed casts what it trains before it gets there."""
+    loaded, trained = "model.load_dtype", "train.precision"
+    return (trained, loaded) if case.value("parallel.zero_stage") in (1, 2, 3) else (loaded, trained)

@@ -147,10 +147,10 @@ class _Reader(MachineView):
 
     def weights(self, full: bool, precision: float, deepspeed: bool) -> float:
         stated = (self.text("model.load_dtype") or "").lower().removeprefix("torch.")
+        if deepspeed and precision < 4:  # its engine casts the whole module before it reaches the card
+            return precision
         if stated in WIDTHS:
             return WIDTHS[stated]
-        if deepspeed:
-            return precision
         if not full or precision == 4:
             return precision
         if self.flag("train.mixed_precision") or self.flag("train.pure_precision") is False:

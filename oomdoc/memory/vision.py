@@ -6,6 +6,7 @@ from typing import NamedTuple
 from oomdoc.memory.activations import layer_bytes, vision_block
 from oomdoc.memory.architecture import Architecture, Vision
 from oomdoc.memory.knowledge import constants, holds
+from oomdoc.memory.linears import targeted
 from oomdoc.memory.parts import Part, part
 from oomdoc.memory.settings import Images, Settings
 
@@ -74,6 +75,8 @@ def tower(model: Architecture, settings: Settings, seen: Seen) -> tuple[list[Par
     length = float(seen.longest)
     reached = settings.lora is not None and settings.lora.reaches_vision
     letters = {"q", "k", "v", "o", "gate", "up", "down"} if reached or not settings.freeze_vision else set()
+    if reached and settings.lora is not None:  # the same names are looked for in the tower
+        letters &= targeted(model, settings.lora.targets) or letters
     trained = frozenset(letters | ({"norm"} if letters and not reached else set()))
     in_graph = settings.trains and bool(letters)
     layer = layer_bytes(block, settings, samples, length, kernel, trained)

@@ -25,6 +25,9 @@ _UNSITED = 0.4  # without a place in the traceback a match may be chance
 _FAR = 1.8  # allocated over predicted: from here on the settings are not those of the run
 
 
+_CLASS_TOKEN = frozenset({"clip_vision_model", "eva2_clip_e", "intern_vit_300m", "intern_vit_6b"})  # one beside patches
+
+
 class Testimony(NamedTuple):
     """What one figure says: the term it matched, the cause it speaks for (None: only a warning), its weight in
     log-odds, and the facts it solved for (train.sequence_tokens)."""
@@ -79,6 +82,9 @@ def tensors(model: Architecture, settings: Settings) -> Iterator[Tensor]:
         shape = f"{model.vision.heads} x {seen.longest:,} x {seen.longest:,}"
         yield Tensor("vision_scores_float", f"{shape} x 4 B", base=scores * 4.0)
         yield Tensor("vision_scores_half", f"{shape} x 2 B", base=scores * 2.0)
+        whole = b * (seen.patches + seen.patches // seen.longest * (model.vision.kind in _CLASS_TOKEN))
+        wide = model.vision.intermediate
+        yield Tensor("vision_mlp", f"{whole:,} x {wide:,} x 2 B", base=whole * wide * 2.0)
     if h:
         yield Tensor("mlp", f"{b} x S x {i:,} x 2 B", per_token=b * i * 2.0)
         yield Tensor("hidden_float", f"{b} x S x {h:,} x 4 B", per_token=b * h * 4.0)
@@ -181,11 +187,12 @@ def _allowed(case: Case) -> frozenset[str] | None:
     if event is None:
         return None
     places = [f"{frame.file} {frame.function} {frame.code or ''}".lower() for frame in event.frames[-4:]]
+    tower = case.value("oom.module") == "vision_tower"
     for place in reversed(places):
         for site in document("witness")["sites"]:
             if any(word.lower() in place for word in site["words"]):
-                return frozenset(site["terms"])
-    return None
+                return frozenset(term for term in site["terms"] if not tower or term.startswith("vision_"))
+    return frozenset({"vision_mlp", "vision_scores_float", "vision_scores_half"}) if tower else None
 
 
 def _figure(case: Case, name: str) -> tuple[int, int]:

@@ -296,9 +296,23 @@ def checkpoint(model: Any, plan: dict[str, Any], notes: list[str]) -> None:
     except (ValueError, AttributeError, NotImplementedError) as error:
         notes.append(f"gradient checkpointing is not supported by this model: {_line(error)}")
         return
+    _checkpoint_tower(model, plan.get("vision_checkpointing"), keywords)
     if plan.get("method") in ("lora", "qlora", "dora") and hasattr(model, "enable_input_require_grads"):
         with contextlib.suppress(NotImplementedError, AttributeError):
             model.enable_input_require_grads()
+
+
+def _checkpoint_tower(model: Any, wanted: bool | None, keywords: dict[str, Any]) -> None:
+    """Checkpoint the vision tower, or leave it out, where the run says so; else it is as the model has it."""
+    if wanted is None:
+        return
+    for name, module in model.named_modules():
+        if not within(name, VISION):
+            continue
+        if wanted and getattr(module, "supports_gradient_checkpointing", False):
+            module.gradient_checkpointing_enable(gradient_checkpointing_kwargs=keywords)
+        elif not wanted and hasattr(module, "gradient_checkpointing"):
+            module.gradient_checkpointing = False
 
 
 def _line(error: BaseException) -> str:

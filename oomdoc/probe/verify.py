@@ -22,8 +22,9 @@ from oomdoc.memory.profile import MemoryProfile
 from oomdoc.memory.settings import Settings, SettingsError
 from oomdoc.messages import say
 from oomdoc.probe.dryrun import dry_run, stood_in
-from oomdoc.probe.gpu_probe import RefusedError, cards, probe
-from oomdoc.probe.host import Progress, WorkerError
+from oomdoc.probe.cards import RefusedError, usable
+from oomdoc.probe.gpu_probe import probe
+from oomdoc.probe.host import Progress, WorkerError, interpreter
 from oomdoc.probe.plan import PlanError
 from oomdoc.remedies.advise import Advice, advise, capacity_of, solved_facts
 from oomdoc.remedies.weigh import joined
@@ -33,6 +34,7 @@ Outcome: TypeAlias = Literal["confirmed", "contradicted", "unclear"]
 Subject: TypeAlias = Literal["failure", "remedy"]
 
 AGAINST = -3.0  # log-odds of a cause that needs the settings to be too large, where they fit
+_SAME_CARD = 0.98  # of the run's card
 _NEAR = 2 << 20  # two requests in one segment size are the same request
 _BATCH = "train.per_device_batch_size"
 _LENGTHS = ("train.sequence_tokens", "train.max_length")
@@ -46,13 +48,15 @@ class Reason(NamedTuple):
 
 
 class Ran(NamedTuple):
-    """One step taken: `failure` is the first request that did not fit (phase, tried_to_allocate_bytes, module)."""
+    """One step taken: `failure` is the first request that did not fit (phase, tried_to_allocate_bytes, module); `room`
+    is what a probe might take of its card."""
 
     profile: MemoryProfile
     settings: Settings
     failure: Mapping[str, Any] | None
     ended: str = ""
     stood: tuple[Reason, ...] = ()  # what was run in place of the model's own remote code
+    room: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +94,43 @@ def verify(
     python: str | None = None,
     timeout: float = 600.0,
     progress: Progress | None = None,
+    changes: Mapping[str, Value] | None = None,
+    trust_remote_code: bool = False,
+    yes: bool = False,
 ) -> Verification:
-    """Reproduce the failure of a diagnosis and its first plan; whatever the environment does, the answer is a check."""
+    """Reproduce the failure of a diagnosis and its first plan; whatever the environment does, the answer is a check.
+
+    `changes` are those of the plan that is shown (empty: none is); without them the first that the solver finds. `yes`
+    agrees to a probe on a card that others use.
+    """
     if diagnosis.verdict.outcome != "oom" or diagnosis.verdict.memory != "gpu":
         return Verification(method, (_unclear("failure", "not_gpu"),))
     facts = _facts(diagnosis)
     capacity = capacity_of(facts)
     if not capacity:
         return Verification(method, (_unclear("failure", "no_capacity"),))
-    run = _runner(method, python, timeout, progress)
+    run = _runner(method, python, timeout, progress, trust_remote_code, yes)
     try:
         first = run({**facts, "hardware.gpu_total_bytes": capacity})
     except _REFUSALS as error:
-        return Verification(method, (_not_run("failure", error),))
+        return Verification(method, (_not_run("failure", error, python),))
     judged = judge_failure(diagnosis.case, first, capacity)
     checks = [replace(judged, reasons=(*judged.reasons, *first.stood))]
-    plan = _plan(advise(diagnosis))
-    if plan is not None and checks[0].outcome == "confirmed":
+    plan = _plan(advise(diagnosis)) if changes is None else changes
+    if plan and checks[0].outcome == "confirmed":
         after = joined(facts, plan)
-        checks.append(_plan_check({**after, "hardware.gpu_total_bytes": capacity}, capacity, plan, run))
+        checks.append(_plan_check({**after, "hardware.gpu_total_bytes": capacity}, capacity, plan, run, python))
     return Verification(method, tuple(checks))
 
 
 def verify_plan(
     facts_after: Mapping[str, Value], capacity: int, *, method: Method = "dry_run", python: str | None = None,
-    timeout: float = 600.0, progress: Progress | None = None,
+    timeout: float = 600.0, progress: Progress | None = None, trust_remote_code: bool = False, yes: bool = False,
 ) -> Check:  # fmt: skip
     """Whether a run with these facts fits a card of `capacity` bytes; never raises for what an environment does."""
     facts = {**facts_after, "hardware.gpu_total_bytes": capacity}
-    return _plan_check(facts, capacity, {}, _runner(method, python, timeout, progress))
+    run = _runner(method, python, timeout, progress, trust_remote_code, yes)
+    return _plan_check(facts, capacity, {}, run, python)
 
 
 def lowered(diagnosis: Diagnosis, found: Verification) -> Diagnosis:
@@ -148,6 +160,8 @@ def judge_failure(case: Case, ran: Ran, capacity: int) -> Check:
         reason = Reason("not_run", {"reason": ran.ended}) if ran.ended else Reason(blind, {})
         return Check("failure", "unclear", (reason,), None if ran.ended else profile)
     wanted = _moments(case)
+    if ran.failure is not None and _smaller(ran, capacity):
+        return Check("failure", "unclear", (_on_less(ran, capacity),), profile)
     if ran.failure is not None or profile.low_bytes > capacity:
         failed = str((ran.failure or {}).get("phase") or profile.peak_phase)
         reasons = (Reason("needs_more", shown), *_where(case, ran, profile))
@@ -164,6 +178,16 @@ def judge_failure(case: Case, ran: Ran, capacity: int) -> Check:
     if missing:
         return Check("failure", "unclear", (Reason("assumed", {**shown, "names": ", ".join(missing)}),), profile)
     return Check("failure", "contradicted", (Reason("fits", shown), *_observed(case, profile)), profile)
+
+
+def _smaller(ran: Ran, capacity: int) -> bool:
+    """Whether a probe had less memory than the run's card, so that running out of it proves nothing; a driver's own
+    part of a card of the same size is no difference."""
+    return 0 < ran.room < capacity * _SAME_CARD
+
+
+def _on_less(ran: Ran, capacity: int) -> Reason:
+    return Reason("smaller_card", {"here": size(ran.room), "capacity": size(capacity)})
 
 
 def _exceeds(profile: MemoryProfile, wanted: frozenset[str], capacity: int) -> bool:
@@ -225,18 +249,22 @@ def _inexpressible(settings: Settings) -> str:
     return "split" if way.kind in ("device_map", "dp") or way.tensor > 1 or way.pipeline > 1 else ""
 
 
-def _plan_check(facts: dict[str, Any], capacity: int, changes: Mapping[str, Value], run: Any) -> Check:
+def _plan_check(
+    facts: dict[str, Any], capacity: int, changes: Mapping[str, Value], run: Any, python: str | None
+) -> Check:
     named = {"changes": ", ".join(f"{name}={value}" for name, value in changes.items())}
     changed = (Reason("with_changes", named),) if changes else ()
     try:
         ran = run(facts)
     except _REFUSALS as error:
-        return _not_run("remedy", error)
+        return _not_run("remedy", error, python)
     profile = ran.profile
     shown = {"device": size(profile.device_bytes), "capacity": size(capacity),
              "low": size(profile.low_bytes), "high": size(profile.high_bytes)}  # fmt: skip
     if ran.ended:
         return _unclear("remedy", "not_run", reason=ran.ended)
+    if ran.failure is not None and _smaller(ran, capacity):
+        return Check("remedy", "unclear", (*changed, _on_less(ran, capacity)), profile)
     if ran.failure is not None or profile.low_bytes > capacity:
         return Check("remedy", "contradicted", (*changed, Reason("needs_more", shown), *_peak(profile)), profile)
     if profile.device_bytes > capacity:
@@ -245,18 +273,28 @@ def _plan_check(facts: dict[str, Any], capacity: int, changes: Mapping[str, Valu
     return Check("remedy", "confirmed", (*changed, Reason("fits", shown), *tight, *ran.stood), profile)
 
 
-def _runner(method: Method, python: str | None, timeout: float, progress: Progress | None) -> Any:
+def _runner(
+    method: Method, python: str | None, timeout: float, progress: Progress | None, trust_remote_code: bool,
+    yes: bool,
+) -> Any:  # fmt: skip
     def on_cpu(facts: Mapping[str, Any]) -> Ran:
-        found = dry_run(facts, python=python, timeout=timeout, progress=progress)
+        found = dry_run(
+            facts, python=python, timeout=timeout, progress=progress, trust_remote_code=trust_remote_code
+        )  # fmt: skip
         stood = tuple(Reason(key, places) for key, places in stood_in(found.plan.model.name, found.answer.get("built")))
         return Ran(found.profile, found.plan.settings, found.answer.get("failure"), stood=stood)
 
     def on_gpu(facts: Mapping[str, Any]) -> Ran:
-        idle = cards()
+        idle = usable()
         card = int(facts.get("hardware.gpu_total_bytes") or 0)
         cap = card if card and any(one.free_bytes > card for one in idle) else None
-        found = probe(facts, python=python, timeout=timeout, progress=progress, cap_bytes=cap, found=idle)
-        return Ran(found.profile, found.plan.settings, found.oom, str(found.answer.get("ended") or ""))
+        found = probe(
+            facts, python=python, timeout=timeout, progress=progress, cap_bytes=cap, found=idle,
+            trust_remote_code=trust_remote_code, yes=yes,
+        )  # fmt: skip
+        stood = tuple(Reason(key, places) for key, places in stood_in(found.plan.model.name, found.answer.get("built")))
+        room = found.profile.capacity_bytes or 0
+        return Ran(found.profile, found.plan.settings, found.oom, str(found.answer.get("ended") or ""), stood, room)
 
     return on_cpu if method == "dry_run" else on_gpu
 
@@ -283,12 +321,21 @@ def _unclear(subject: Subject, key: str, **places: str) -> Check:
     return Check(subject, "unclear", (Reason(key, places),))
 
 
-def _not_run(subject: Subject, error: Exception) -> Check:
+def _not_run(subject: Subject, error: Exception, python: str | None) -> Check:
     if isinstance(error, RefusedError):
-        return _unclear(subject, f"refused_{error.reason}")
+        return _unclear(subject, f"refused_{error.reason}", **_refusal(error, python))
     if isinstance(error, UnknownModelError):
         return _unclear(subject, "unknown_model", name=str(error)) if str(error) else _unclear(subject, "no_model")
     return _unclear(subject, "not_run", reason=(str(error).splitlines() or [type(error).__name__])[0])
+
+
+def _refusal(error: RefusedError, python: str | None) -> dict[str, str]:
+    """What stands in the sentence of [probe_refused] for this refusal."""
+    places = {name: size(value) if name == "cap" else str(value) for name, value in error.places.items()}
+    if error.card is not None:
+        card = error.card
+        places |= {"index": str(card.number), "used": size(card.used_bytes), "free": size(card.free_bytes)}
+    return {"python": interpreter(python), "who": "", **places}
 
 
 def _document() -> Mapping[str, Any]:
