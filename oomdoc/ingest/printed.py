@@ -14,6 +14,8 @@ from oomdoc.ingest.stated import stated
 _SIZE = lazy(r"(\d+(?:\.\d+)?)\s?([kmg])", re.IGNORECASE)
 _SHIFT = {"k": 10, "m": 20, "g": 30}
 
+_LONGEST = 19  # digits: what a count or a number of bytes can have
+
 
 def read(document: Document) -> list[Fact]:
     """One fact a setting, the first that was printed."""
@@ -41,7 +43,8 @@ def _read(kind: str, text: str) -> int | None:
     if kind == "bytes":
         size = _SIZE.match(text)
         return int(float(size[1]) * (1 << _SHIFT[size[2].lower()])) if size else None
-    return int(text.replace(",", ""))
+    digits = text.replace(",", "")
+    return int(digits) if digits.isdecimal() and len(digits) < _LONGEST else None  # a figure that was cut is none
 
 
 @cache
