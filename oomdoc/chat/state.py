@@ -53,7 +53,7 @@ class State:
     def diagnosis(self) -> Diagnosis:
         """The judgement of the case as it is now."""
         if self._diagnosis is None:
-            self._diagnosis = diagnose_case(self.raw, attempts=known_attempts(self.raw))
+            self._diagnosis = diagnose_case(self.raw, attempts=known_attempts(self.raw, asked=self.entry is not None))
         return self._diagnosis
 
     @property
@@ -105,12 +105,33 @@ class State:
             )
         )
 
+    def _reread(self) -> None:
+        """The settings as their files have them now: a log of a new run does not belong to what was read before."""
+        from oomdoc.ingest.errors import InputError
+        from oomdoc.ingest.read import read_inputs
+
+        names = [read.name for read in self.raw.inputs if read.kind == "config" and Path(read.name).is_file()]
+        if not names:
+            return
+        try:
+            fresh = read_inputs([], configs=names)
+        except InputError:
+            return
+        kept = tuple(fact for fact in self.raw.facts if fact.source.file not in names)
+        self.replace(
+            Case.model_construct(
+                facts=(*fresh.facts, *kept), events=self.raw.events, series=self.raw.series, inputs=self.raw.inputs
+            )
+        )
+
     def add(self, case: Case) -> None:
         """What was read on top of the case: of equally trusted facts the newer wins."""
+        if self.entry is not None and (case.events or _finished(case)):  # of a run after the change that was written
+            self._reread()
         self.replace(
             Case.model_construct(
                 facts=(*case.facts, *self.raw.facts),
-                events=case.events or self.raw.events,
+                events=case.events or (() if _finished(case) else self.raw.events),
                 series=case.series or self.raw.series,
                 inputs=(*case.inputs, *self.raw.inputs),
             )
@@ -132,6 +153,11 @@ class State:
                 self.pending = question
                 return question
         return None
+
+
+def _finished(case: Case) -> bool:
+    """Whether what was read tells of a run that reached its end: the failure before it is over."""
+    return any(fact.name == "run.finished" and fact.value is True for fact in case.facts)
 
 
 def _implied(facts: Mapping[str, Value]) -> frozenset[str]:

@@ -7,8 +7,9 @@ from oomdoc.facts.case import Case
 from oomdoc.history.place import may_know
 
 
-def known_attempts(case: Case) -> tuple[Attempt, ...]:
-    """The changes that were tried before a case's log was written; none where the history cannot be used."""
+def known_attempts(case: Case, *, asked: bool = False) -> tuple[Attempt, ...]:
+    """The changes that were tried before a case's log was written; none where the history cannot be used. `asked` takes
+    a paste for the log of a new run."""
     if not case.inputs or not may_know():
         return ()
     with suppress(ImportError):  # a Python without SQLite
@@ -16,5 +17,6 @@ def known_attempts(case: Case) -> tuple[Attempt, ...]:
         from oomdoc.history.store import HistoryError
 
         with suppress(HistoryError):
-            return recall(case, [read.name for read in case.inputs if read.kind == "config"]).attempts
+            configs = [read.name for read in case.inputs if read.kind == "config"]
+            return recall(case, configs, asked=asked).attempts
     return ()

@@ -94,8 +94,8 @@ def _fits(fix: dict[str, Any], run: _Run, entry: dict[str, Any] | None) -> bool:
 
 def _not_after(fix: dict[str, Any], run: _Run, *, asked: bool) -> str | None:
     """Why a log says nothing about a change: it was written before it. None where it may speak."""
-    if run.mark is None:
-        return None
+    if run.mark is None:  # a pipe or a paste: when it was written is for the person to say
+        return None if asked else "older"
     if run.mark.written < fix["at"]:
         return "older"
     of = fix["of"]

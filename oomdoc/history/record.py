@@ -118,8 +118,10 @@ def keep_word(journal: str, *, works: bool) -> bool:
 
 
 def read_from(case: Case) -> list[str]:
-    """The names of the logs of a case."""
-    return [read.name for read in case.inputs if read.kind == "log"]
+    """The names of the logs that tell how the run ended: those with its failure, else all."""
+    names = [read.name for read in case.inputs if read.kind == "log"]
+    failed = {event.file for event in case.events if event.fatal}
+    return [name for name in names if name in failed] or names
 
 
 def _settle(store: Store, diagnosis: Diagnosis, number: int) -> None:
