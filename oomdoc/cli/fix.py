@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 @click.option("--lengths", metavar="FILE", help="Samples as JSON or JSON Lines: how many would a limit cut?")
 @click.option("--apply", "write", is_flag=True, help="Write the plan into the files; oomdoc undo takes it back.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Write copies into this folder.")
-@click.option("--verify", type=click.Choice(["dryrun"]), help="Prove the plan with the real model on the CPU first.")
+@click.option("--verify", type=click.Choice(["dryrun", "probe"]), help="Prove the plan: on the CPU, or on a GPU.")
+@click.option("--yes", is_flag=True, help="Let --verify probe take a card that others use.")
 @click.option("--python", help="Interpreter of the training environment, for --verify.")
+@click.option(
+    "--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run of --verify."
+)
 @click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("--json", "kind", flag_value="json", help="Short for --format json.")
 @click.option("--previous", metavar="FILE|auto", help="JSON report of the run before, or the history: was it fixed?")
@@ -40,8 +44,8 @@ if TYPE_CHECKING:
 def command(files: tuple[str, ...], configs: tuple[str, ...], **options: Any) -> int:
     """Show the changes that make a failed run fit, and write one of them on request.
 
-    Exit status: 0 a plan is shown or written, 1 no plan helps, 2 usage, unreadable input or a refused write, 3 the dry
-    run contradicts the plan.
+    Exit status: 0 a plan is shown or written, 1 no plan helps or a dry run contradicts it, 2 usage, unreadable input, a
+    refused write or one that was to be proven first and could not be, 3 a probe contradicts the plan.
 
     Example: oomdoc fix train.log -c train.yaml --keep train.max_length --apply
     """
@@ -79,9 +83,12 @@ def _fix(paths: Sequence[str], configs: Sequence[str], options: dict[str, Any], 
         return diagnostics.NONE_NAMEABLE
     _tried(diagnosis, documents, language)
     proven = _verify(way, offer, diagnosis, options, language) if options["verify"] and offer else None
-    if proven is False:  # exit 3 belongs to a probe alone; a refuted plan is not written
-        return diagnostics.NONE_NAMEABLE
+    if proven is False:  # a refuted plan is not written
+        return diagnostics.CONTRADICTED if options["verify"] == "probe" else diagnostics.NONE_NAMEABLE
     if offer is not None and (options["write"] or options["output"]):
+        if options["verify"] and not proven:
+            diagnostics.say_error(say(language, "fix.unproven"))
+            return diagnostics.USAGE
         return _write(offer, way, diagnosis, options, language, history)
     _show(way, options, language, wishes=bool(keep or chosen))
     return diagnostics.NAMED if way.offers else diagnostics.NONE_NAMEABLE
@@ -183,7 +190,8 @@ def _write(
 def _verify(
     way: "WayOut", offer: "Offer", diagnosis: "Diagnosis", options: dict[str, Any], language: Language
 ) -> bool | None:
-    """Whether the dry run agrees; None where it could not say."""
+    """Whether the dry run or the probe agrees; None where it could not say."""
+    from oomdoc.cli.dryrun import stage_line
     from oomdoc.engine.findings import values_of
     from oomdoc.facts.units import size
     from oomdoc.probe.verify import verify_plan
@@ -198,15 +206,22 @@ def _verify(
         return None
     solved = way.advice.solved or {}
     after = joined({**facts, **solved}, {**solved, **offer.changes})
-    check = verify_plan(after, capacity, python=options["python"])
-    reason = check.reasons[0] if check.reasons else None
-    sentence = said(reason, language) if reason else "?"
+    probed = options["verify"] == "probe"
+    progress = stage_line()
+    try:
+        check = verify_plan(
+            after, capacity, method="probe" if probed else "dry_run", python=options["python"],
+            timeout=options["timeout"], progress=progress, yes=options["yes"],
+        )  # fmt: skip
+    finally:
+        progress("", 0.0)
     if check.outcome == "unclear" or check.profile is None:
-        diagnostics.say_error(say(language, "fix.cannot_verify", reason=sentence))
+        reason = said(check.reasons[0], language) if check.reasons else "?"
+        diagnostics.say_error(say(language, "fix.cannot_verify", reason=reason))
         return None
-    key = "fix.proven" if check.outcome == "confirmed" else "fix.refuted"
-    shown = {"device": size(check.profile.device_bytes), "capacity": size(capacity)}
-    diagnostics.say_error(say(language, key, **shown))
+    key = ("proven" if check.outcome == "confirmed" else "refuted") + ("_probe" if probed else "")
+    shown = {"device": size(check.profile.device_bytes), "capacity": size(capacity), "gpu": check.profile.basis}
+    diagnostics.say_error(say(language, f"fix.{key}", **shown))
     return check.outcome == "confirmed"
 
 

@@ -21,8 +21,8 @@ from oomdoc.memory.predict import UnknownModelError
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.memory.settings import Settings, SettingsError
 from oomdoc.messages import say
-from oomdoc.probe.dryrun import dry_run, stood_in
 from oomdoc.probe.cards import RefusedError, usable
+from oomdoc.probe.dryrun import dry_run, stood_in
 from oomdoc.probe.gpu_probe import probe
 from oomdoc.probe.host import Progress, WorkerError, interpreter
 from oomdoc.probe.plan import PlanError

@@ -9,6 +9,7 @@ from oomdoc.report.build import memory_out
 from oomdoc.report.contract import CheckOut, VerificationOut
 from oomdoc.report.mask import mask
 
+_REFUSED = "refused_"
 _NAMED = ("phase", "stated")  # places that hold the name of a moment
 
 
@@ -54,4 +55,8 @@ def said(reason: Reason, language: Language) -> str:
         name: say(language, f"moment.{value}") if name in _NAMED and f"moment.{value}" in known else value
         for name, value in reason.places.items()
     }
+    if reason.key.startswith(_REFUSED):
+        why = reason.key.removeprefix(_REFUSED)
+        instead = say(language, "verify.instead_busy" if why == "busy" else "verify.instead")
+        return say(language, f"probe_refused.{why}", **places) + ("；" if language == "zh" else "; ") + instead
     return say(language, f"verify.{reason.key}", **places)
