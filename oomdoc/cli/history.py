@@ -132,11 +132,11 @@ def _forget_all(language: Language) -> int:
 def _with_store(language: Language, act: "Callable[[Store | None], int]", *, write: bool = False) -> int:
     """Act on the database, None where there is none. Where it cannot be used, one line says so."""
     from oomdoc.history.place import database
-    from oomdoc.history.store import HistoryError, opened
+    from oomdoc.history.store import HistoryError, exists, opened
 
     path = database()
     try:
-        with opened(path, write=write and path.is_file()) as store:
+        with opened(path, write=write and exists(path)) as store:
             return act(store)
     except HistoryError as error:
         diagnostics.say_error(error.told(language))

@@ -134,13 +134,13 @@ class Store:
 @contextmanager
 def opened(path: Path, *, write: bool) -> Iterator[Store | None]:
     """The database; None where there is none yet and nothing is to be written. Raises HistoryError."""
-    if not write and not path.is_file():
+    if not write and not exists(path):
         yield None
         return
     try:
         if write:
             _private(path)
-        db = sqlite3.connect(path, timeout=_BUSY_SECONDS)
+        db = sqlite3.connect(_address(path, write=write), timeout=_BUSY_SECONDS, uri=True)
     except (OSError, sqlite3.Error) as error:
         raise _said(error) from None
     try:
@@ -149,9 +149,29 @@ def opened(path: Path, *, write: bool) -> Iterator[Store | None]:
         db.close()
 
 
+def _address(path: Path, *, write: bool) -> str:
+    """The database as SQLite takes it; in a folder that cannot be written, side files that reading needs are forgone."""
+    address = path.absolute().as_uri()
+    if write:
+        return address
+    still = not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists()
+    return f"{address}?immutable=1" if still else address
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a database. Raises HistoryError where that may not even be looked at."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _said(error) from None
+    return True
+
+
 def remove(path: Path) -> bool:
     """Take the whole history from disk, damaged or not; False where there was none. Raises HistoryError."""
-    there = path.is_file()
+    there = exists(path)
     try:
         for name in (path, *(path.with_name(path.name + end) for end in ("-wal", "-shm", "-journal"))):
             name.unlink(missing_ok=True)
