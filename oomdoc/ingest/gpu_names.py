@@ -50,7 +50,8 @@ _COUNT_BEFORE = lazy(
     re.IGNORECASE,
 )
 _COUNT_AFTER = lazy(
-    r"^(?:[ \-]?\d{1,3} ?G(?:i?B)?)?(?: ?gpus?)?[ ]?(?:[x×*])[ ]?(\d{1,2})(?![\d.]|[ ]?[*x]?\d*G)", re.IGNORECASE
+    r"^(?:[ \-]?[(（]?\d{1,3} ?G(?:i?B)?[)）]?)?(?: ?gpus?)?[ ]?(?:[x×*])[ ]?(\d{1,2})(?![\d.]|[ ]?[*x]?\d*G)",
+    re.IGNORECASE,
 )
 _PLAUSIBLE_GIB: Final = (1, 300)
 _PLAUSIBLE_COUNT: Final = (1, 64)

@@ -80,6 +80,13 @@ def read(document: Document) -> list[Fact]:
             if (claim.name, claim.value) not in printed_already
         ]
     known = {fact.name for fact in facts}
+    if "train.per_device_batch_size" not in known:  # "even batch size 1 fails" is a run at batch size 1
+        facts += [
+            fact.model_copy(update={"name": "train.per_device_batch_size", "value": 1})
+            for fact in facts
+            if fact.name == "report.batch_one_fails"
+        ][:1]
+        known.add("train.per_device_batch_size")
     return facts + [fact for fact in _anywhere(document) if fact.name not in known]
 
 
@@ -118,7 +125,7 @@ def _settings(prose: Prose) -> Iterator[_Claim]:
             if denied and not (entry.get("flips") and isinstance(value, bool)):
                 continue
             around = _clause(prose.text, *match.span()).replace(match[0], " ")
-            refuted = ("works", "tried", "bounds") if "of" in entry else ("works", "tried")
+            refuted = ("works", "tried", "theirs", "bounds") if "of" in entry else ("works", "tried")
             if any(_pattern(knowledge[words]).search(around) for words in refuted):
                 continue
             fact = entry["fact"]
@@ -174,13 +181,18 @@ def _is_denied(text: str, match: re.Match[str]) -> bool:
 def _cards(prose: Prose) -> Iterator[_Claim]:
     text = prose.text
     works = _pattern(_knowledge("settings.yaml")["works"])
+    theirs = _pattern(_knowledge("settings.yaml")["theirs"])
     names = gpu_names.find(text)[:_MOST_MATCHES]
+    names = [name for name in names if not theirs.search(_clause(text, name.start, name.end))] or names
     failing = [name for name in names if not works.search(_clause(text, name.start, name.end))] or names
     kinds = _kinds(failing)
     if len(kinds) > 1:
         mine = _pattern(_knowledge("settings.yaml")["mine"])
         own = [name for name in failing if mine.search(_clause(text, name.start, name.end))]
         failing, kinds = (own, _kinds(own)) if len(_kinds(own)) == 1 else (failing, kinds)
+    if len(kinds) > 1:
+        headed = [name for name in failing if name.start < _title_end(text)]
+        failing, kinds = (headed, _kinds(headed)) if len(_kinds(headed)) == 1 else (failing, kinds)
     shortest = min(kinds, key=len, default="")
     if failing and (len(kinds) == 1 or all(shortest in kind for kind in kinds)):
         best = max(failing, key=lambda name: len(name.name))
@@ -189,12 +201,36 @@ def _cards(prose: Prose) -> Iterator[_Claim]:
         if len(sizes) == 1:
             holder = next(name for name in failing if name.memory_bytes)
             yield _Claim("hardware.gpu_total_bytes", holder.memory_bytes, holder.start)
+    nodes = _pattern(_knowledge("settings.yaml")["nodes"]).search(text)
+    if nodes and not works.search(_clause(text, *nodes.span())):
+        yield _Claim("hardware.gpu_count", _word_number(nodes[1]) * _word_number(nodes[2]), nodes.start())
+        return
     counts = [(name.how_many, name.start) for name in failing if name.how_many]
     counts += list(_bare_counts(text, works))
-    if counts and not (max(count for count, _ in counts) == 1 and _SEVERAL_CARDS.search(text)):
+    if counts and not (max(count for count, _ in counts) == 1 and _compares_cards(text, counts)):
         several = [entry for entry in counts if entry[0] > 1] or counts
         value, place = min(several, key=lambda entry: entry[1])
         yield _Claim("hardware.gpu_count", value, place)
+
+
+def _title_end(text: str) -> int:
+    """Where the first line ends that says something."""
+    end = text.find("\n", len(text) - len(text.lstrip("\n")))
+    return end if end >= 0 else len(text)
+
+
+def _compares_cards(text: str, counts: list[tuple[int, int]]) -> bool:
+    """One card is spoken of beside several, and nobody says that the one is their own."""
+    mine = _pattern(_knowledge("settings.yaml")["mine"])
+    own = any(
+        mine.search(clause := _clause(text, place, place + 1)) and not _SEVERAL_CARDS.search(clause)
+        for _, place in counts
+    )
+    return _SEVERAL_CARDS.search(text) is not None and not own
+
+
+def _word_number(word: str) -> int:
+    return int(word) if word.isdigit() else _WORD_NUMBERS.get(word.lower()) or _CHINESE_NUMBERS[word]
 
 
 def _kinds(names: list[gpu_names.GpuName]) -> set[str]:

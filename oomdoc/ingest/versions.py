@@ -14,7 +14,12 @@ from oomdoc.ingest.stated import stated
 
 _VERSION: Final = r"v?(\d+(?:\.\d+)+(?:\.?(?:dev|post|rc|a|b)\d+)*(?:\+[\w.]+)?)"
 # A comparison ("torch>=2.0", "torch < 2.1") states a need, not what is installed.
-_JOINED: Final = r"(?:\s*==\s*|[ \t]*[:：=][ \t]*|\s+(?:version|版本)?(?:是|为|is)?[ \t:：]*|[`'\"]?[ \t]*\|[ \t]*|-)"
+# "torch2.1.0": glued only where two dots or a build say that it is a version.
+_GLUED: Final = r"(?=\d+\.\d+(?:\.\d+|\+))"
+_JOINED: Final = (
+    rf"(?:{_GLUED}|\s*==\s*|[ \t]*[:：=][ \t]*"
+    r"|\s+(?:version|版本)?(?:是|为|is)?[ \t:：]*|[`'\"]?[ \t]*\|[ \t]*|-)"
+)
 _AFTER: Final = rf"[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)"
 _BEFORE = lazy(r"(?:[\w./-]|build )\Z")
 _MAX_MENTIONS: Final = 100

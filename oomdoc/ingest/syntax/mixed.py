@@ -75,6 +75,8 @@ def _fenced(content: str, file_name: str, language: str) -> Parsed:
         return _shell(content, file_name)
     if syntax is None:
         syntax = detect.guess(content[:20_000])
+        if syntax == "python":
+            return _unnamed_python(content, file_name)
         if syntax not in {"json", "kubernetes", "dockerfile", "toml"}:
             return _plain(content, file_name)
     if syntax == "python" and ("Traceback (most recent" in content or '  File "' in content):
@@ -87,6 +89,17 @@ def _fenced(content: str, file_name: str, language: str) -> Parsed:
     if syntax in {"json", "yaml", "toml", "python"} and not parsed.settings and parsed.problems:
         return _plain(content, file_name)
     return parsed
+
+
+def _unnamed_python(content: str, file_name: str) -> Parsed:
+    """A block that says no language and reads like Python: read whole where that finds more, commands first."""
+    found = _plain(content, file_name)
+    if found.commands or "Traceback (most recent" in content or '  File "' in content:
+        return found
+    from oomdoc.ingest.syntax import detect
+
+    whole = detect.parse(content, file_name, "python")
+    return replace(whole, problems=()) if len(whole.settings) > len(found.settings) else found
 
 
 def _shell(content: str, file_name: str) -> Parsed:

@@ -215,3 +215,11 @@ def test_line_numbers_of_an_editor_are_no_words() -> None:
     assert {flag.key: flag.value for flag in command.flags} == {"nproc_per_node": 2, "max_length": 512, "bf16": True}
     for flag in command.flags:
         assert flag.value_span is None or text[slice(*flag.value_span)] == flag.raw
+
+
+def test_a_block_of_python_without_a_language_is_read_whole() -> None:
+    text = (
+        "OOM\n\n```\nbatch_size = 12\n\ndef load(rows):\n    return rows\n\n"
+        "loader = DataLoader(load(rows), batch_size=batch_size)\nprint(len(loader))\n```\n"
+    )
+    assert ("batch_size", 12) in {(item.key, item.value) for item in find_settings_in_text(text).settings}
