@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from oomdoc.cli import diagnostics
 from oomdoc.history.place import may_know, wanted
 from oomdoc.messages import Language, say
@@ -29,6 +31,8 @@ class Remembered:
 
     def tried(self, previous: str | None) -> Tried | None:
         """What tells the attempts of a case: a report, the history, or nothing. Raises InputError for a report."""
+        if previous == _AUTO and self._off:
+            raise click.UsageError("--previous auto needs the history, which is switched off")
         if previous is not None and previous != _AUTO:
             from oomdoc.history.previous import read_previous
 

@@ -150,7 +150,7 @@ def opened(path: Path, *, write: bool) -> Iterator[Store | None]:
 
 
 def _address(path: Path, *, write: bool) -> str:
-    """The database as SQLite takes it; in a folder that cannot be written, side files that reading needs are forgone."""
+    """The database as SQLite takes it; without side files where none can be made."""
     address = path.absolute().as_uri()
     if write:
         return address

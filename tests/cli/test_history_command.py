@@ -228,6 +228,15 @@ def test_previous_takes_a_report(folder, tmp_path):
     assert found["known_from"].endswith("case.json")
 
 
+def test_auto_says_why_nothing_counts(folder, monkeypatch, capsys):
+    told = call(diagnose, "train.log", "-c", "train.sh", "--previous", "auto")
+    assert "no fix is known" in told.stderr
+    applied()
+    assert "changed by the fix" in call(diagnose, "train.log", "-c", "train.sh", "--previous", "auto").stderr
+    assert whole(["diagnose", "train.log", "--previous", "auto", "--no-history"]) == 2
+    assert "switched off" in capsys.readouterr().err
+
+
 def test_a_previous_that_is_no_report_ends_with_one_line(folder, capsys):
     for name in ("missing.json", "train.log"):
         assert whole(["diagnose", "train.log", "--previous", name]) == 2
