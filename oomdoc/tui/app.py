@@ -29,7 +29,7 @@ from oomdoc.tui.figures import show_fact, size
 from oomdoc.tui.news import Answered, Failed, Followed, GpuRead, Progressed
 from oomdoc.tui.palette import Actions
 from oomdoc.tui.perform import Performer
-from oomdoc.tui.room import Room
+from oomdoc.tui.room import Room, can_open
 from oomdoc.tui.screen.case_panel import CasePanel
 from oomdoc.tui.screen.chat import ChatColumn
 from oomdoc.tui.screen.completion import CompletionList
@@ -89,6 +89,7 @@ class DoctorApp(Room):
         self._watched = watched
         self._ended = ended
         self._told_crash = False
+        self._follows = ""
         self._cards = cards
         self._progress: ProgressView | None = None
         self._share: float | None = None
@@ -134,9 +135,9 @@ class DoctorApp(Room):
         await self.chat.add(turn.blocks, from_top=not turn.to_end)
         if turn.case is not None:
             self.query_one(CasePanel).show(turn.case)
-        self._rest()
         for effect in turn.effects:
             self._carry_out(effect)
+        self._rest()
 
     async def on_failed(self, event: Failed) -> None:
         """One line of what went wrong; a stopped work says so."""
@@ -149,7 +150,8 @@ class DoctorApp(Room):
         self.turns.finished()
         if not self.turns.busy:
             status = self.status
-            status.busy, status.state = False, say(self.language, "tui.ready")
+            following = say(self.language, "session.follows", path=self._follows)
+            status.busy, status.state = False, following if self._follows else say(self.language, "tui.ready")
 
     def on_progressed(self, event: Progressed) -> None:
         """How far the work is."""
@@ -193,8 +195,8 @@ class DoctorApp(Room):
         self.query_one(GpuPanel).show(event.reading)
         self.set_timer(_GPU_SECONDS if event.reading.gpus else _GPU_SECONDS_WITHOUT, self._read_cards)
 
-    def follow_log(self, path: str) -> None:
-        """Follow a log from now on."""
+    def follow_log(self, path: str, *, is_told: bool = False) -> None:
+        """Follow a log from now on, and say so unless it was said already."""
         from oomdoc.chat.follow import Follower, News, follow
 
         ended = self._ended
@@ -207,8 +209,9 @@ class DoctorApp(Room):
             worker = get_current_worker()
             follow(follower, post, lambda: worker.is_cancelled, ended or (lambda: False))
 
-        self._told_crash = False
-        self.remark("tui.watching" if ended is None else "tui.watching_input", path=path)
+        self._told_crash, self._follows = False, path if ended is None else ""
+        if not is_told:
+            self.remark("tui.watching" if ended is None else "tui.watching_input", path=path)
         self.run_worker(run, thread=True, exclusive=True, group="follow", exit_on_error=False)
 
     def on_followed(self, event: Followed) -> None:
@@ -255,9 +258,9 @@ class DoctorApp(Room):
         self.say_to_doctor(event.answer)
 
     def action_choose(self, number: int) -> None:
-        """Answer the newest question by a key."""
-        if question := self.chat.question:
-            question.choose(number)
+        """Answer the newest question, or say one of the offers, by a key."""
+        if choosable := self.chat.choosable:
+            choosable.choose(number)
 
     def action_perform(self, name: str) -> None:
         """A key of the registry."""
@@ -306,8 +309,8 @@ class DoctorApp(Room):
     def on_case_panel_jump(self, event: CasePanel.Jump) -> None:
         """The line a fact was read from."""
         source = event.fact.source
-        if source.file and source.line and Path(source.file).is_file():
-            self.open_log(Path(source.file), source.line)
+        if source.file and source.line and can_open(source.file):
+            self.open_log(source.file, source.line)
         else:
             self.tell("tui.no_line")
 

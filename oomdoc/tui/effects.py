@@ -22,16 +22,17 @@ _NICE: Final = 5
 def carry_out(app: "DoctorApp", effect: "Effect") -> None:
     """Start one effect."""
     if effect.kind == "read":
-        app.read_more(effect.paths)
+        app.read_more(effect.paths, at_once=True)
     elif effect.kind == "watch":
         if effect.paths and Path(effect.paths[0]).is_file():
-            app.follow_log(effect.paths[0])
+            app.follow_log(effect.paths[0], is_told=True)
         else:
             app.perform("case.watch")
     elif effect.kind == "quit":
         app.leave()
     else:
-        app.turns.submit(say(app.language, f"tui.doing_{effect.kind}"), lambda progress: _errand(app, effect, progress))
+        told = say(app.language, f"tui.doing_{effect.kind}")
+        app.turns.submit(told, lambda progress: _errand(app, effect, progress), at_once=True)
 
 
 def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:

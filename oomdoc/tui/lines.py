@@ -1,15 +1,23 @@
-"""Lines of a file of any size by their number: a sparse index of line breaks, grown block by block, never the text."""
+"""Lines of a file of any size by their number: a sparse index of line breaks, grown block by block, never the text.
 
+What is compressed or has characters of two bytes is unpacked into a nameless file first, a block at a time too.
+"""
+
+import codecs
 import os
+import zlib
 from bisect import bisect_left
 from collections import OrderedDict
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final
 
 BLOCK: Final = 1 << 20
 _CACHED_BLOCKS: Final = 8
 _LONGEST: Final = 4_000
 _MOST_PART: Final = 1 << 16
+_MOST_UNPACKED: Final = 4 << 30  # bytes on the disk; a log that unpacks to more is shown up to there
+_HEAD: Final = 1 << 12
 
 
 class FileLines:
@@ -18,12 +26,9 @@ class FileLines:
     Lines count "\\n" from 1, as every report does. Not thread-safe for `extend`: one thread indexes.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb", buffering=0)
-        start = self._file.read(4)
-        self.encoding = (
-            "utf-16-le" if start[:2] == b"\xff\xfe" else "utf-16-be" if start[:2] == b"\xfe\xff" else "utf-8"
-        )
+    def __init__(self, path: Path, *, file: BinaryIO | None = None, encoding: str = "utf-8") -> None:
+        self._file = file or path.open("rb", buffering=0)
+        self.encoding = encoding
         self._breaks: list[int] = [0]  # line breaks before block i
         self._indexed = 0
         self._blocks: OrderedDict[int, list[int]] = OrderedDict()
@@ -37,6 +42,12 @@ class FileLines:
     def size(self) -> int:
         """Bytes of the file now."""
         return os.fstat(self._file.fileno()).st_size
+
+    @property
+    def share(self) -> float | None:
+        """How much of the file has been indexed, 0 to 1; None where that cannot be told."""
+        whole = self.size
+        return min(self._indexed / whole, 1.0) if whole else 1.0
 
     @property
     def indexed(self) -> int:
@@ -73,9 +84,7 @@ class FileLines:
         data = os.pread(self._file.fileno(), _MOST_PART, start)
         end = data.find(b"\n")
         raw = data if end < 0 else data[:end]
-        if self.encoding != "utf-8":
-            raw = raw.replace(b"\x00", b"")  # ASCII of UTF-16; other scripts show as what they are: not decoded
-        text = raw.decode("utf-8", "replace").rstrip("\r")
+        text = raw.decode(self.encoding, "replace").rstrip("\r")
         return text.rpartition("\r")[2][:_LONGEST]  # what an overprinted progress line shows at its end
 
     def find(self, needle: bytes, start: int, *, back: bool = False, blocks: int = 1 << 20) -> int | None:
@@ -127,3 +136,65 @@ class FileLines:
             while len(self._blocks) > _CACHED_BLOCKS:
                 self._blocks.popitem(last=False)
         return kept
+
+
+class UnpackedLines(FileLines):
+    """Lines of a stream that has no places to seek to: `extend` unpacks one more piece, then indexes it."""
+
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        super().__init__(Path(), file=TemporaryFile(buffering=0))  # noqa: SIM115 (closed by `close`)
+        self._stream = stream
+        codec = "cp1252" if encoding == "latin-1" else encoding
+        self._decoder = codecs.getincrementaldecoder(codec)(errors="replace")
+        self._begun = self._ended = False
+
+    @property
+    def share(self) -> float | None:
+        """Unknown until the end."""
+        return 1.0 if self._ended else None
+
+    def extend(self) -> bool:
+        """Unpack and index one more block; False at the end, or where the rest is damaged or too much."""
+        if not self._ended:
+            try:
+                data = self._stream.read(BLOCK)
+                self._ended = not data or self.size > _MOST_UNPACKED
+                text = self._decoder.decode(data or b"", final=not data)
+                if not self._begun:
+                    self._begun, text = True, text.removeprefix("\ufeff")
+                self._file.seek(0, os.SEEK_END)
+                self._file.write(text.encode("utf-8", "replace"))
+            except (OSError, EOFError, zlib.error, ValueError):
+                self._ended = True
+        return super().extend() or not self._ended
+
+    def close(self) -> None:
+        """Close all of it; the unpacked text is gone with that."""
+        self._stream.close()
+        super().close()
+
+
+def open_lines(path: Path) -> FileLines:
+    """The lines of whatever the reader of logs can read. Raises OSError or InputError."""
+    from oomdoc.ingest.encoding import SAMPLE, detect
+    from oomdoc.ingest.sources import Origin, open_origin
+
+    size = path.stat().st_size
+    if not size:
+        return FileLines(path)
+    with path.open("rb") as plain:
+        head = plain.read(_HEAD)
+    stream = open_origin(Origin(str(path), path, size))
+    start = stream.read(_HEAD)
+    encoding = detect(start + (stream.read(SAMPLE) or b""))
+    stream.close()
+    if start[: len(head)] == head[: len(start)] and not encoding.startswith(("utf-16", "utf-32")):
+        return FileLines(path, encoding="cp1252" if encoding == "latin-1" else encoding)
+    return UnpackedLines(open_origin(Origin(str(path), path, size)), encoding)
+
+
+def lines_of(text: str) -> FileLines:
+    """The lines of a text that is no file, such as a paste."""
+    file = TemporaryFile(buffering=0)  # noqa: SIM115 (closed by the lines)
+    file.write(text.encode("utf-8", "replace"))
+    return FileLines(Path(), file=file)

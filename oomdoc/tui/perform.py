@@ -7,6 +7,7 @@ from oomdoc.messages import Language
 from oomdoc.report.blocks import Place
 from oomdoc.tui import themes
 from oomdoc.tui.actions import action
+from oomdoc.tui.room import can_open
 
 if TYPE_CHECKING:
     from oomdoc.tui.app import DoctorApp
@@ -43,10 +44,10 @@ class Performer:
             place = Place(argument, 1)
         if place is None and (newest := self._app.newest_log()):
             place = Place(newest, 1)
-        if place is None or not place.file or not Path(place.file).is_file():
+        if place is None or not place.file or not can_open(place.file):
             self._app.remark("tui.no_log", "warn")
             return
-        self._app.open_log(Path(place.file), place.line or 1)
+        self._app.open_log(place.file, place.line or 1)
 
     def case_read(self, argument: str) -> None:
         """Read one more file."""

@@ -93,21 +93,34 @@ class Room(App[int]):
         """The log that was read last."""
         case = self.doctor.dialogue.case if self.doctor.dialogue else None
         logs = [read.name for read in case.inputs if read.kind == "log"] if case else []
-        return logs[-1] if logs else None
+        return logs[0] if logs else None  # what is added to a case comes before what it had
 
-    def open_log(self, path: Path, line: int) -> None:
-        """The viewer, at a line."""
+    def open_log(self, name: str, line: int) -> None:
+        """The viewer, at a line of a file or of a paste; a remark where there is nothing to open."""
+        from oomdoc.ingest.errors import InputError
+        from oomdoc.tui.lines import lines_of, open_lines
         from oomdoc.tui.screen.log_view import LogScreen
 
         try:
-            self.push_screen(LogScreen(path, line, self.language, ascii_only=self.ascii_only))
+            if (number := _paste_of(name)) is not None:
+                text = self.doctor.talk.pasted(number)
+                if text is None:
+                    self.remark("session.no_paste", "warn")
+                    return
+                lines = lines_of(text)
+            else:
+                lines = open_lines(Path(name).expanduser())
+        except InputError as error:
+            self.remark("tui.unreadable", "warn", path=name, reason=str(error).partition(": ")[2] or error)
         except OSError as error:
-            self.remark("tui.unreadable", "warn", path=path, reason=(error.strerror or str(error)).lower())
+            self.remark("tui.unreadable", "warn", path=name, reason=(error.strerror or str(error)).lower())
+        else:
+            self.push_screen(LogScreen(name, lines, line, self.language, ascii_only=self.ascii_only))
 
-    def read_more(self, paths: tuple[str, ...]) -> None:
+    def read_more(self, paths: tuple[str, ...], *, at_once: bool = False) -> None:
         """Read files into the case."""
         told = say(self.language, "tui.reading", names=", ".join(paths))
-        self.turns.submit(told, lambda progress: self.doctor.take(paths, progress))
+        self.turns.submit(told, lambda progress: self.doctor.take(paths, progress), at_once=at_once)
 
     def correct(self, name: str, value: str) -> None:
         """A fact, edited."""
@@ -163,3 +176,14 @@ class Room(App[int]):
         """Stop what runs and go."""
         self.turns.stop()
         self.exit(0)
+
+
+def can_open(name: str | None) -> bool:
+    """Whether a name in a case stands for something the viewer can show."""
+    return bool(name) and (_paste_of(name or "") is not None or Path(name or "").expanduser().is_file())
+
+
+def _paste_of(name: str) -> int | None:
+    """The number of a paste by the name it has in a case: "<paste 2>" -> 2."""
+    number = name.removeprefix("<paste ").removesuffix(">")
+    return int(number) if name.startswith("<paste ") and number.isdigit() else None

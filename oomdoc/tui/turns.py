@@ -4,11 +4,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from textual.app import App
 from textual.worker import Worker, get_current_worker
 
+from oomdoc.messages import say
 from oomdoc.tui.news import Answered, Failed, Progressed, Turn
+
+if TYPE_CHECKING:
+    from oomdoc.tui.room import Room
 
 Progress = Callable[[str, int, int], None]
 
@@ -28,7 +32,7 @@ class Work:
 class Turns:
     """A queue with one worker."""
 
-    def __init__(self, app: App[int]) -> None:
+    def __init__(self, app: "Room") -> None:
         self._app = app
         self._waiting: deque[Work] = deque()
         self._worker: Worker[None] | None = None
@@ -41,9 +45,13 @@ class Turns:
         """Whether something runs."""
         return self.now is not None
 
-    def submit(self, told: str, do: Callable[[Progress], Turn]) -> None:
-        """Do this after what waits already."""
-        self._waiting.append(Work(told, do))
+    def submit(self, told: str, do: Callable[[Progress], Turn], *, at_once: bool = False) -> None:
+        """Do this after what waits already, or `at_once` before it: what an answer asks for belongs to its turn, and
+        what was typed behind it is said after its end."""
+        if at_once:
+            self._waiting.appendleft(Work(told, do))
+        else:
+            self._waiting.append(Work(told, do))
         self._next()
 
     def finished(self) -> None:
@@ -69,6 +77,8 @@ class Turns:
             )
 
     def _run(self, work: Work) -> None:
+        from oomdoc.ingest.errors import InputError
+
         worker = get_current_worker()
 
         def progress(name: str, done: int, total: int) -> None:
@@ -80,7 +90,10 @@ class Turns:
             turn = work.do(progress)
         except Stopped:
             self._app.post_message(Failed(""))
+        except InputError as error:
+            self._app.post_message(Failed(str(error)))
         except Exception as error:
-            self._app.post_message(Failed(str(error) or type(error).__name__))
+            told = f"{type(error).__name__}: {error}".splitlines()[0]
+            self._app.post_message(Failed(say(self._app.language, "session.defect", error=told)))
         else:
             self._app.post_message(Answered(turn))  # also where it was to stop: it is done, and must not look undone

@@ -15,8 +15,8 @@ from oomdoc.tui.blocks.registry import VIEWS, OtherView, view_of
 from oomdoc.tui.blocks.said import Told
 from oomdoc.tui.ink import content, plain, to_ascii, visible
 
-ALL = (*report_blocks("en"), *report_blocks("zh"), *chat_blocks(), blocks_chat.SaidBlock.of("why?"), Told("took train.log"),
-       Progress("reading", 0.3, 4), Progress("thinking"))  # fmt: skip
+ALL = (*report_blocks("en"), *report_blocks("zh"), *chat_blocks(), blocks_chat.SaidBlock.of("why?"),
+       Told("took train.log"), Progress("reading", 0.3, 4), Progress("thinking"))  # fmt: skip
 
 
 @pytest.mark.parametrize("columns", [24, 40, 72, 120, 300])
@@ -51,7 +51,8 @@ def test_a_block_nobody_knows_is_shown_by_its_fields() -> None:
 
 def test_control_sequences_and_markup_are_shown_not_interpreted() -> None:
     hostile = "[bold red]x[/] \x1b[31mred\x1b]0;title\x07 \u202etxt\u200b [@click=app.quit]y[/]"
-    for block in (blocks_chat.SaidBlock.of(hostile), Told(hostile), blocks_chat.SayBlock((hostile,)), blocks.NotesBlock((hostile,)),
+    for block in (blocks_chat.SaidBlock.of(hostile), Told(hostile), blocks_chat.SayBlock((hostile,)),
+                  blocks.NotesBlock((hostile,)),
                   blocks_chat.DiffBlock("x.sh", f"@@ -1 +1 @@\n+{hostile}\n")):  # fmt: skip
         drawn = content(view_of(block, "en").lines(200))
         assert "[bold red]x[/]" in drawn.plain

@@ -1,5 +1,6 @@
 """Lines of files by number, whatever the size; and a followed log."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oomdoc.chat import follow as following
-from oomdoc.tui import lines as lazy
 from oomdoc.chat.follow import Follower
-from oomdoc.tui.lines import FileLines
+from oomdoc.tui import lines as lazy
+from oomdoc.tui.lines import FileLines, lines_of, open_lines
 
 OOM = (
     b'Traceback (most recent call last):\n  File "train.py", line 3, in <module>\n    loss.backward()\n'
@@ -20,7 +21,7 @@ OOM = (
 
 
 def indexed(path: Path) -> FileLines:
-    found = FileLines(path)
+    found = open_lines(path)
     while found.extend():
         pass
     return found
@@ -154,3 +155,55 @@ def test_following_ends_when_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr(follower, "step", lambda now: looks.append(now) or [])
     following.follow(follower, lambda news: None, lambda: len(looks) >= 3)
     assert len(looks) == 3
+
+
+TEXT = "".join(f"步骤 {number}: loss 1.{number}\n" for number in range(1, 4000)) + "CUDA out of memory\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
+def test_a_line_has_its_number_and_its_words_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "train.log"
+    path.write_bytes(TEXT.encode(encoding))
+    lines = indexed(path)
+    assert lines.count == 4000
+    assert (lines.line(1) or "").endswith("步骤 1: loss 1.1")
+    assert lines.line(3999) == "步骤 3999: loss 1.3999"
+    assert lines.line(4000) == "CUDA out of memory"
+    assert lines.find(b"out of memory", 1) == 4000
+    lines.close()
+
+
+def test_a_compressed_log_is_unpacked_as_it_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "train.log.gz"
+    path.write_bytes(gzip.compress(TEXT.encode() * 40))
+    lines = open_lines(path)
+    lines.extend()
+    assert lines.line(1) == "步骤 1: loss 1.1"
+    assert lines.share is None
+    while lines.extend():
+        pass
+    assert lines.share == 1.0
+    assert lines.count == 160_000
+    assert lines.line(160_000) == "CUDA out of memory"
+
+
+def test_a_damaged_archive_is_shown_up_to_the_damage(tmp_path: Path) -> None:
+    import random
+
+    noise = random.Random(1)
+    text = "".join(f"{noise.random()}\n" for _ in range(200_000))
+    whole = gzip.compress(text.encode())
+    path = tmp_path / "train.log.gz"
+    path.write_bytes(whole[: len(whole) // 2])
+    lines = open_lines(path)
+    while lines.extend():
+        pass
+    assert 1000 < lines.count < 200_000
+    assert lines.line(1000) == text.split("\n")[999]
+
+
+def test_a_paste_has_lines_too() -> None:
+    lines = lines_of("one\ntwo\n三")
+    while lines.extend():
+        pass
+    assert [lines.line(number) for number in (1, 2, 3, 4)] == ["one", "two", "三", None]

@@ -9,8 +9,10 @@ from textual.widgets import Static
 
 from oomdoc.messages import Language, say
 from oomdoc.tui.blocks.cause import CauseView
+from oomdoc.tui.blocks.offer import OfferView
 from oomdoc.tui.blocks.question import QuestionView
 from oomdoc.tui.blocks.registry import view_of
+from oomdoc.tui.blocks.said import SaidView
 from oomdoc.tui.blocks.view import BlockView
 
 # Blocks on the screen; older ones live in the journal and in exports.
@@ -72,6 +74,19 @@ class ChatColumn(VerticalScroll, can_focus=False):
     def question(self) -> QuestionView | None:
         """The newest question."""
         return next((view for view in reversed(self.views) if isinstance(view, QuestionView)), None)
+
+    @property
+    def choosable(self) -> QuestionView | OfferView | None:
+        """What a digit chooses from: the question of the newest turn, else what can be said next."""
+        offer = None
+        for view in reversed(self.views):
+            if isinstance(view, QuestionView):
+                return view
+            if isinstance(view, OfferView):
+                offer = offer or view
+            elif isinstance(view, SaidView) and offer is not None:
+                break
+        return offer
 
     @property
     def chosen(self) -> BlockView | None:

@@ -1,6 +1,5 @@
 """The log itself, at the quoted line. Lines are read when they are shown, so its size does not matter."""
 
-from pathlib import Path
 from typing import ClassVar
 
 from textual import work
@@ -110,12 +109,12 @@ class LogScreen(Screen[None]):
         Binding("m", "quoted", show=False),
     ]
 
-    def __init__(self, path: Path, line: int, language: Language, *, ascii_only: bool = False) -> None:
+    def __init__(self, name: str, lines: FileLines, line: int, language: Language, *, ascii_only: bool = False) -> None:
         super().__init__(id="log")
-        self.path = path
+        self.name_shown = name
         self.quoted = max(line, 1)
         self.language = language
-        self._lines = FileLines(path)
+        self._lines = lines
         self._view = LogLines(self._lines, self.quoted, ascii_only=ascii_only)
         self._title = Static("", id="log-title", markup=False)
         self._reached = False
@@ -171,11 +170,12 @@ class LogScreen(Screen[None]):
         self._tell()
 
     def _tell(self, more: str = "") -> None:
-        whole, done = self._lines.size, self._lines.indexed
-        share = f"  {100 * done // whole} %" if done < whole else ""
-        told = say(self.language, "tui.log_title", line=self._view.marked, count=self._lines.count, size=size(whole))
+        known = self._lines.share
+        share = "  …" if known is None else f"  {int(100 * known)} %" if known < 1 else ""
+        whole = size(self._lines.size)
+        told = say(self.language, "tui.log_title", line=self._view.marked, count=self._lines.count, size=whole)
         room = max(self.size.width - width(told + share + more) - 6, 8)
-        self._title.update(f"{clip(pictured(str(self.path)), room)}  {told}{share}{more}")
+        self._title.update(f"{clip(pictured(self.name_shown), room)}  {told}{share}{more}")
 
     def action_leave(self) -> None:
         """Close the search, else the viewer."""
