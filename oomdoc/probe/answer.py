@@ -10,6 +10,7 @@ from typing import Any
 from oomdoc.memory.allocator import Allocator, OutOfMemory
 from oomdoc.probe.fragments import reserved_by_varying
 from oomdoc.probe.ledger import Allocation, Replayed, Shares
+from oomdoc.probe.partition import shares_of
 
 POINTS = 400  # of the timeline that is sent back
 TOP = 15
@@ -42,58 +43,17 @@ def answer(run: Any) -> dict[str, Any]:
             varied = reserved_by_varying(ledger, float(plan["short"]), fresh, shares)
         except OutOfMemory:
             varied = plan.get("card_bytes")
-    extra = gathered(run, plan.get("parallel") or {})
     return {
         "error": None, **run.figures, "phases": phases, "peak_phase": worst.phase,
         "allocated_bytes": replayed.peak_allocated_bytes,
         "reserved_bytes": max(replayed.peak_reserved_bytes, varied or 0),
         "reserved_by_varying_bytes": varied,
-        "gathered": extra, "top_tensors": [_tensor(a, shares) for a in live[:TOP]],
+        "top_tensors": [_tensor(a, shares) for a in live[:TOP]],
         "top_modules": _modules(live, shares),
         "timeline": _timeline(run, replayed, shares), "events": len(ledger.events), "operators": run.mode.ops,
         "kernels": run.card.chosen, "retries": replayed.retries, "failure": replayed.failure, "notes": run.notes,
         "trace": _trace(run, shares) if plan.get("trace") else None,
     }  # fmt: skip
-
-
-def shares_of(parallel: dict[str, Any]) -> Shares | None:
-    """ZeRO and FSDP by arithmetic: stage 1 shares optimizer state, 2 gradients too, 3 weights too."""
-    ranks, stage = int(parallel.get("ranks") or 1), int(parallel.get("stage") or 0)
-    offload = parallel.get("offload") or "none"
-    components = ("optimizer", "gradients", "weights")[:stage] if ranks > 1 else ()
-    if components:
-        components = (*components, "master_weights")
-    offloaded: tuple[str, ...] = ()
-    if offload in ("optimizer", "all"):
-        offloaded = ("optimizer", "master_weights")
-    if offload == "all" and stage >= 3:
-        offloaded = ("optimizer", "master_weights", "weights")
-    return Shares(ranks, components, offloaded) if components or offloaded else None
-
-
-def gathered(run: Any, parallel: dict[str, Any]) -> dict[str, int]:
-    """Buffers that sharding adds on every rank, by arithmetic: gathered layers at stage 3, buckets at stages 1 to 3.
-
-    DeepSpeed: stage3_max_live_parameters and the prefetch keep about two layers gathered; reduce and gather buckets are
-    5e8 elements unless set. FSDP: two units gathered, one unit of unreduced gradients.
-    """
-    ranks, stage = int(parallel.get("ranks") or 1), int(parallel.get("stage") or 0)
-    if ranks <= 1 or not stage:
-        return {}
-    sizes: Counter = Counter()  # type: ignore[type-arg]
-    for name, parameter in run.model.named_parameters():
-        layer = re.match(r"(.*?\.\d+)\.", name)
-        sizes[layer.group(1) if layer else name] += parameter.numel() * parameter.element_size()
-    largest = sorted(sizes.values(), reverse=True)
-    trained = sum(parameter.numel() for parameter in run.trainable)
-    width = next((parameter.element_size() for parameter in run.trainable), 2)
-    out: dict[str, int] = {}
-    if stage >= 3:
-        out["gathered"] = sum(largest[:2])
-    if parallel.get("kind") != "fsdp":
-        elements = int(parallel.get("bucket_elements") or 500_000_000)
-        out["buckets"] = min(elements, trained) * width * (1 if stage >= 3 else 2)
-    return out
 
 
 def _terms(live: list[Allocation], shares: Shares | None) -> list[dict[str, Any]]:

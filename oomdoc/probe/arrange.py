@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from oomdoc.memory.architecture import Said
 from oomdoc.memory.settings import Parallel
 from oomdoc.probe.cards import Card, RefusedError
-from oomdoc.probe.plan import Plan
+from oomdoc.probe.plan import Plan, sharding_of
 
 _DIVIDED = ("zero", "fsdp")  # what a rank holds depends on how many there are
 _PLAYED = ("none", "ddp", *_DIVIDED)
@@ -32,7 +32,7 @@ def arrange(plan: Plan, facts: Mapping[str, Any], free: Sequence[Card], *, yes: 
             raise RefusedError("split", kind=_name(way))
         return Arrangement(1, 1, "none")
     world = max(1, way.world)
-    divided = way.kind in _DIVIDED and _strategy(facts) != "no_shard" and (way.kind == "fsdp" or way.zero_stage > 0)
+    divided = way.kind in _DIVIDED and sharding_of(facts) != "no_shard" and (way.kind == "fsdp" or way.zero_stage > 0)
     if world == 1:  # ZeRO on one card shares nothing, but offloads and keeps its buckets
         return Arrangement(1, 1, way.kind if divided else "none")
     nodes = int(facts.get("parallel.nodes") or 1)
@@ -86,14 +86,7 @@ def job_of(
     way = plan.settings.parallel
     return {
         "kind": found.kind, "world": found.ranks, "stage": way.zero_stage, "offload": way.offload,
-        "bucket_elements": way.bucket_elements or None, "sharding": _strategy(facts),
+        "bucket_elements": way.bucket_elements or None, "sharding": sharding_of(facts),
         "wrap": facts.get("parallel.fsdp_wrap"),
         "deepspeed": dict(deepspeed) if deepspeed is not None and found.kind == "zero" else None,
     }  # fmt: skip
-
-
-def _strategy(facts: Mapping[str, Any]) -> str:
-    """The strategy's name among what a framework lets one write ("full_shard auto_wrap offload")."""
-    words = str(facts.get("parallel.fsdp_sharding") or "full_shard").lower().replace(",", " ").split()
-    known = ("hybrid_shard_zero2", "hybrid_shard", "shard_grad_op", "no_shard", "full_shard")
-    return next((name for name in known if name in words), "full_shard")

@@ -146,20 +146,34 @@ class Ledger:
 
 
 class Shares:
-    """How many bytes of an allocation one rank holds: 1/n of the components that the ranks share out."""
+    """How many bytes of an allocation one rank holds: 1/n of the components that the ranks share out.
 
-    def __init__(self, ranks: int, components: Iterable[str], offloaded: Iterable[str] = ()) -> None:
+    `widened` times where shards are kept in a wider type than the step computes in (FSDP under mixed precision).
+    """
+
+    def __init__(self, ranks: int, components: Iterable[str], offloaded: Iterable[str] = (), widened: int = 1) -> None:
+        self.widened = widened
         self.ranks = ranks
         self.components = frozenset(components)
         self.offloaded = frozenset(offloaded)
 
     def of(self, allocation: Allocation) -> int:
-        """Bytes on this rank; shards are padded to a whole number of ranks."""
+        """Bytes on this rank; shards are padded to a whole number of ranks.
+
+        What an optimizer takes for a moment is as large as the share of the state that it updates.
+        """
+        if allocation.component == "workspace" and allocation.phase == "step":
+            if "optimizer" in self.offloaded:
+                return 0
+            return self._shared(allocation.nbytes) if "optimizer" in self.components else allocation.nbytes
         if allocation.component in self.offloaded:
             return 0
         if allocation.component in self.components:
-            return -(-allocation.nbytes // self.ranks)
+            return self._shared(allocation.nbytes)
         return allocation.nbytes
+
+    def _shared(self, nbytes: int) -> int:
+        return -(-nbytes * self.widened // self.ranks)
 
 
 def _failed(index: int, allocation: Allocation, error: OutOfMemory) -> dict[str, Any]:

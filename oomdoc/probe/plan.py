@@ -15,6 +15,7 @@ from oomdoc.memory.platform import context_part
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
+from oomdoc.memory.vision import in_math, sides
 from oomdoc.probe.builds import Build, builds_of
 from oomdoc.probe.configs import NoConfigError
 
@@ -60,7 +61,7 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
     settings = from_facts(facts, model)
     assumed += [*model.assumed, *settings.assumed]
     ways = _ways(facts, config, model, settings)
-    job = _job(facts, ways[0].config, model, settings)
+    job = _widened(_job(facts, ways[0].config, model, settings))
     job |= {"builds": [way.job() for way in ways], "refuse_beyond": document("builds")["refuse_beyond"]}
     counted = model if model.basis == "catalog" else _named(facts, config)
     job["parameters"] = counted.counts.total if counted is not None else 0
@@ -162,6 +163,7 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
     half = compute if compute != "float32" else "bfloat16"
     images = settings.images
     count = images.count or (1 if images.height or images.frames or images.tokens else 0)
+    height, width = sides(model, images)
     limit = max(settings.tokens, 1)
     return {
         "config": config,
@@ -176,12 +178,12 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "vision_checkpointing": settings.vision_checkpointing if settings.checkpointing != "language" else False,
         "checkpoint_offload": settings.checkpoint_offload,
         "optimizer": settings.optimizer,
-        "attention": settings.attention,
+        "attention": settings.attention, "vision_math": in_math(model, settings),
         "batch": settings.samples, "tokens": limit,
-        "images": count, "height": images.height or None, "width": images.width or None,
+        "images": count, "height": height or None, "width": width or None,
         "frames": images.frames or None,
         "tiles": images.tiles or (model.vision.max_tiles if model.vision and images.height == 0 else 0) or None,
-        "max_pixels": images.max_pixels or (model.vision.max_pixels if model.vision else 0) or None,
+        "max_pixels": images.max_pixels or height * width or (model.vision.max_pixels if model.vision else 0) or None,
         "min_pixels": model.vision.min_pixels if model.vision else None,
         "accumulation": settings.accumulation,
         "phases": _phases(facts, settings), "steps": 3 if settings.lengths == "varying" else 2, "max_grad_norm": 1.0,
@@ -189,13 +191,14 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "liger": settings.liger, "loss": recipe_name(model, settings),
         "short": 0.5 if settings.lengths == "varying" and settings.trains else None,
         "card_bytes": _room(settings),
-        "eval_batch": settings.eval_batch or None, "use_cache": settings.method == "inference",
+        "eval_batch": settings.eval_batch or None, "eval_batches_kept": settings.eval_kept or None,
+        "eval_cache": settings.eval_cache, "use_cache": settings.method == "inference",
         "fused_activations": settings.own_kernels,
         "prompt_tokens": settings.serving.prompt or None, "new_tokens": settings.serving.new_tokens or None,
         "capability": capability(str(facts.get("hardware.gpu_name") or "")),
         "capacity_bytes": _room(settings),
         "alloc_conf": str(facts.get("env.alloc_conf") or ("expandable_segments:True" if settings.expandable else "")),
-        "parallel": _parallel(settings),
+        "parallel": _parallel(facts, settings),
     }  # fmt: skip
 
 
@@ -244,8 +247,25 @@ def _phases(facts: Mapping[str, Any], settings: Settings) -> list[str]:
     return phases
 
 
-def _parallel(settings: Settings) -> dict[str, Any]:
+def _parallel(facts: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     parallel = settings.parallel
+    sharding = sharding_of(facts) if parallel.kind == "fsdp" else None
     stage = parallel.zero_stage or (3 if parallel.kind == "fsdp" else 0)
     return {"kind": parallel.kind, "ranks": parallel.shards, "stage": stage, "offload": parallel.offload,
-            "bucket_elements": parallel.bucket_elements or None}  # fmt: skip
+            "bucket_elements": parallel.bucket_elements or None, "sharding": sharding}  # fmt: skip
+
+
+def _widened(job: dict[str, Any]) -> dict[str, Any]:
+    """FSDP gathers float32 shards as the type that the step computes in (accelerate's MixedPrecision)."""
+    way = job["parallel"]
+    shards = way["sharding"] and way["ranks"] > 1 and way["sharding"] != "no_shard"
+    if shards and job["autocast"] and job["dtype"] == "float32" and job["method"] == "full":
+        return {**job, "dtype": job["autocast"], "parallel": {**way, "widened": 2}}
+    return job
+
+
+def sharding_of(facts: Mapping[str, Any]) -> str:
+    """FSDP's strategy among what a framework lets one write ("full_shard auto_wrap offload")."""
+    words = str(facts.get("parallel.fsdp_sharding") or "full_shard").lower().replace(",", " ").split()
+    known = ("hybrid_shard_zero2", "hybrid_shard", "shard_grad_op", "no_shard", "full_shard")
+    return next((name for name in known if name in words), "full_shard")

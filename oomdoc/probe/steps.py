@@ -22,6 +22,7 @@ from oomdoc.probe.ledger import Ledger
 from oomdoc.probe.losses import replace
 from oomdoc.probe.mixed import autocast, meta_autocast_is_cpu
 from oomdoc.probe.optimizers import Stepper
+from oomdoc.probe.partition import Exchange
 
 ADAPTED = ("lora", "qlora", "dora")
 Progress = Callable[[str], None]
@@ -38,6 +39,8 @@ class Run:
         capability = tuple(plan.get("capability") or (8, 0))
         self.card = Card(capability, ignore_mask=str(plan.get("attention", "")).startswith("flash"))
         self.mode = FakeStep(self.ledger, hopper=capability >= (9, 0))
+        self.card.vision_math = bool(plan.get("vision_math"))
+        self.card.where = lambda: self.mode.modules[-1]
         self.model: Any = None
         self.mixed: Any = None
         self.batch: Any = None
@@ -106,6 +109,7 @@ class Run:
         for parameter in trainable:
             parameter.register_post_accumulate_grad_hook(self._is_gradient)
         self.batch = batches.Batch(model, plan)
+        self.exchange = Exchange(model, trainable, plan.get("parallel") or {}, self.ledger)
 
     def _is_gradient(self, parameter: Any) -> None:
         number = self.mode.number_of(parameter.grad) if parameter.grad is not None else 0
@@ -153,6 +157,7 @@ class Run:
         stepper = Stepper(plan.get("optimizer") or "adamw_torch", self.trainable, self.ledger, self.mode)
         stepper.master = (plan.get("parallel") or {}).get("kind") == "zero" and plan.get("dtype") != "float32"
         micro = max(1, min(2, int(plan.get("accumulation") or 1)))
+        self.exchange.start()
         for step in range(int(plan.get("steps") or 2)):
             self.progress(f"training step {step + 1}")
             for number in range(micro):
@@ -176,13 +181,16 @@ class Run:
 
     def _forward_backward(self, label: str, micro: int, tokens: int | None = None) -> None:
         self.ledger.enter("forward", label, "activations")
+        self.exchange.forward()
         inputs = self._inputs(tokens)
         loss = self._loss(inputs)
         if self.mixed is not None:
             self.mixed.forget()
             self.mixed.caching = False
         self.ledger.enter("backward", label, "workspace")
+        self.exchange.backward()
         _backward(loss / micro if micro > 1 else loss)
+        self.exchange.done()
         if self.mixed is not None:
             self.mixed.caching = True
             self.mixed.forget()
@@ -225,31 +233,50 @@ class Run:
     def _evaluate(self) -> None:
         self.progress("evaluation")
         self.ledger.enter("eval", "evaluation", "activations")
+        self.exchange.forward()
         self.model.eval()
         rows = self.plan.get("eval_batch")
         before = self.batch.rows
         self.batch.rows = int(rows or before)
         with torch.no_grad():
             inputs = self._inputs()
-            if self.plan.get("use_cache") and "use_cache" in batches._parameters(self.model):
-                inputs["use_cache"] = True  # a forward pass outside training keeps the cache, as the config says
+            cached = self.plan.get("use_cache") or _below(str(self.plan.get("eval_cache") or "<0"))
+            if cached and "use_cache" in batches._parameters(self.model):
+                inputs["use_cache"] = True  # layers switch it off in training only
             out = self.model(**inputs)
             if getattr(out, "past_key_values", None) is not None:
                 self._own(out.past_key_values)
             logits = getattr(out, "logits", None)
-            held = [logits.float() if self.mixed is not None and isinstance(logits, torch.Tensor) else logits]
-            kept = int(self.plan.get("eval_batches_kept") or 1)
-            if kept > 1 and isinstance(logits, torch.Tensor):
-                nbytes = logits.numel() * (4 if self.mixed is not None else logits.element_size())
-                self.ledger.temporary((kept - 1) * nbytes, "logits of earlier batches", "logits")
-            del held
+            inputs.clear()
+            del out
+            if isinstance(logits, torch.Tensor):
+                held = [logits.float() if self.mixed is not None else logits]
+                del logits
+                self._keep(held, int(self.plan.get("eval_batches_kept") or 1))
         self.batch.rows = before
+        self.exchange.done()
         self.model.train()
+
+    def _keep(self, held: list[Any], count: int) -> None:
+        """What Trainer.evaluation_loop does with the logits of `count` batches (4.41 to 5.23).
+
+        Each, cast by accelerate under autocast, is gathered from all ranks and joined to the others in a new tensor.
+        """
+        way = self.plan.get("parallel") or {}
+        ranks = int(way.get("ranks") or 1) if way.get("kind") in ("ddp", "zero", "fsdp") else 1
+        kept = torch.cat(held * ranks) if ranks > 1 else held[0]
+        held.clear()
+        shape, kind = kept.shape, kept.dtype
+        for _ in range(count - 1):
+            batch = torch.empty(shape, dtype=kind, device="meta")
+            kept = torch.cat((kept, batch))
+            del batch
 
     def _generate(self) -> None:
         """Prefill, then one token at the full length of the cache."""
         self.progress("generation")
         self.ledger.enter("generate", "prefill", "activations")
+        self.exchange.forward()
         self.model.eval()
         config = getattr(self.model, "config", None)
         prompt = int(self.plan.get("prompt_tokens") or self.plan.get("tokens") or 512)
@@ -273,6 +300,7 @@ class Run:
                 self.model(input_ids=ids, attention_mask=mask, past_key_values=cache, use_cache=True)
                 self._own(cache)
         del config
+        self.exchange.done()
         self.model.train()
 
     def _own(self, cache: Any) -> None:
@@ -295,6 +323,14 @@ class Run:
                 cache.update(*more, index)
                 del more
         self._own(cache)
+
+
+def _below(bounds: str) -> bool:
+    """Whether the installed transformers lies below a bound such as "<5.0"."""
+    import transformers
+
+    found = tuple(int(part) for part in transformers.__version__.split(".")[:2])
+    return found < tuple(int(part) for part in bounds.lstrip("<").split("."))
 
 
 def _class_of(model: Any) -> str:

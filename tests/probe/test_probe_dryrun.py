@@ -180,7 +180,7 @@ def test_zero_divides_the_states(worker: Worker) -> None:
     moments = 8 * PARAMETERS / 8  # in float32, beside the float32 copy and the float32 gradients of the step
     assert component(eight, "step", "optimizer") == pytest.approx(moments + 4 * PARAMETERS / 8, rel=0.05)
     assert component(eight, "load", "weights") == pytest.approx(component(one, "load", "weights") / 8, rel=0.05)
-    assert eight["gathered"]["gathered"] > 0
+    assert component(eight, "forward", "gathered") > 0
 
 
 def test_a_model_too_large_for_the_card_names_the_request(worker: Worker) -> None:
