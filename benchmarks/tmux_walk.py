@@ -102,7 +102,7 @@ def walk(example: str, language: str, columns: int, rows: int, python: str | Non
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / example
         shutil.copytree(ROOT / "examples" / example, folder)
-        before = {path.name: path.read_bytes() for path in folder.iterdir()}
+        before = _files(folder)
         environment = {
             "XDG_STATE_HOME": str(Path(name) / "state"), "OOMDOC_LANG": language, "PYTHONPATH": str(ROOT),
             "TERM": "tmux-256color", "LANG": "C.UTF-8", "LC_ALL": "", "OOMDOC_THEME": "dark",
@@ -118,7 +118,13 @@ def walk(example: str, language: str, columns: int, rows: int, python: str | Non
                 time.sleep(0.4)
                 one.screens.append((step, terminal.settle(ready)))
                 if step in ("apply", "应用"):
-                    one.changed = {path.name: path.read_bytes() for path in folder.iterdir()} != before
+                    one.changed = _files(folder) != before
+                    if not one.changed:  # the first plan is done by hand: the next may be written
+                        for other in ("use plan 2", "apply") if language == "en" else ("用方案 2", "应用"):
+                            terminal.say(other)
+                            time.sleep(0.4)
+                            one.screens.append((other, terminal.settle(ready)))
+                        one.changed = _files(folder) != before
             for key in ("F2", "F1", "F4"):
                 terminal.press(key)
                 time.sleep(0.5)
@@ -127,13 +133,17 @@ def walk(example: str, language: str, columns: int, rows: int, python: str | Non
                 time.sleep(0.3)
             terminal.say("undo" if language == "en" else "撤销")
             one.screens.append(("undo", terminal.settle(ready)))
-            if {path.name: path.read_bytes() for path in folder.iterdir()} != before:
+            if _files(folder) != before:
                 one.problems.append("undo did not restore every file")
         finally:
             terminal.close()
     for step, screen in one.screens:
         judge(one, step, screen)
     return one
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def main() -> int:

@@ -37,5 +37,6 @@ def _proven(state: State, outcome: Outcome) -> tuple[SayBlock, ...]:
     shown = size(capacity) if isinstance(capacity, int) else "?"
     told = tell(language, "verified_fits" if outcome.fits else "verified_misses", capacity=shown)
     lead = tell(language, "verified", device=size(outcome.device_bytes), sentence=told)
-    rest = (*more, *((say(language, "session.run_again"),) if outcome.fits else ()))
+    then = "run_again" if state.applied is not None else "then_by_hand" if state.by_hand else "then_apply"
+    rest = (*more, *((say(language, f"session.{then}"),) if outcome.fits and state.shown else ()))
     return (SayBlock((lead, *rest), "good" if outcome.fits else "warn"),)

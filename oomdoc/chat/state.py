@@ -26,7 +26,8 @@ _NEEDED = ("model.name", "hardware.gpu_name")  # without these nothing can be pr
 @dataclass
 class State:
     """`topic` is the setting spoken of last, `shown` the plan whose diff was shown, `before` what undo goes back to;
-    `entry` names the written change that undo takes back, `prints` are the files as they were when they were read."""
+    `by_hand` is the plan shown where none of it can be written, `entry` names the written change that undo takes back,
+    `prints` are the files as they were when they were read."""
 
     language: Language
     raw: Case = field(default_factory=Case)
@@ -40,6 +41,7 @@ class State:
     topic: str | None = None
     shown: int | None = None
     applied: int | None = None
+    by_hand: int | None = None
     entry: str | None = None
     prints: dict[str, str] = field(default_factory=dict)
     pastes: int = 0

@@ -9,7 +9,8 @@ from oomdoc.chat.reply import Effect, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.understand import Understood
 from oomdoc.chat.voice import cannot, saying, short, tell
-from oomdoc.report.blocks_chat import Block, OfferBlock, PlansBlock
+from oomdoc.messages import say
+from oomdoc.report.blocks_chat import Block, DiffBlock, OfferBlock, PlansBlock, SayBlock
 
 
 def show_plans(state: State, understood: Understood, said: str) -> Turn:
@@ -27,13 +28,13 @@ def show_plans(state: State, understood: Understood, said: str) -> Turn:
         return (saying(language, "plans_none", "warn"), *_steps(state)), ()
     rows = tuple(plans.row_of(plan, state.diagnosis.case) for plan in state.plans)
     excluded = tuple(dict.fromkeys(short(name, state.raw) for name in state.keep))
-    offers = (
-        ("show me the diff", "use plan 1", "keep 4096") if language == "en" else ("看看改动", "用方案 1", "保持 4096")
-    )
+    offers = ["show me the diff", "use plan 1"] if language == "en" else ["看看改动", "用方案 1"]
+    if isinstance(length := state.values.get("train.max_length"), int) and "train.max_length" not in state.keep:
+        offers.append(f"keep {length}" if language == "en" else f"保持 {length}")
     drawn: list[Block] = [PlansBlock(tell(language, "plans_title"), rows, excluded)]
     if not any(plan.fits for plan in state.plans):
         drawn.append(saying(language, "plans_none", "warn"))
-    return (*drawn, OfferBlock(tell(language, "plan_next"), offers)), ()
+    return (*drawn, OfferBlock(tell(language, "plan_next"), tuple(offers))), ()
 
 
 def _unpredicted(state: State, error: PredictionError) -> tuple[Block, ...]:
@@ -73,7 +74,17 @@ def show_diff(state: State, understood: Understood, said: str) -> Turn:
         return instead, ()
     state.shown = plan.number
     files = plans.files_of(state.raw, state.folder, state.found.scripts)
-    return plans.diff_blocks(plan, state.diagnosis.case, files, state.language), ()
+    drawn = plans.diff_blocks(plan, state.diagnosis.case, files, state.language)
+    state.by_hand = None if any(isinstance(block, DiffBlock) for block in drawn) else plan.number
+    return (*drawn, *(_other(state, plan.number) if state.by_hand else ())), ()
+
+
+def _other(state: State, number: int) -> tuple[Block, ...]:
+    """The next plan as an offer, where there is one."""
+    if number >= len(state.plans):
+        return ()
+    utterance = f"use plan {number + 1}" if state.language == "en" else f"用方案 {number + 1}"
+    return (OfferBlock(tell(state.language, "plan_next"), (utterance,)),)
 
 
 def apply(state: State, understood: Understood, said: str) -> Turn:
@@ -84,6 +95,8 @@ def apply(state: State, understood: Understood, said: str) -> Turn:
     if state.shown != plan.number:
         drawn, _ = show_diff(state, Understood("show_diff", plan=plan.number), said)
         return (saying(state.language, "diff_first"), *drawn), ()
+    if state.by_hand == plan.number:
+        return (SayBlock((say(state.language, "session.by_hand"),)), *_other(state, plan.number)), ()
     effect = Effect("apply", plan=plan.number, facts=dict(plan.sets))
     return (saying(state.language, "applying", number=plan.number),), (effect,)
 
@@ -130,7 +143,7 @@ def on(state: State, understood: Understood, said: str) -> Turn:
             drawn, effects = show_diff(state, Understood("show_diff", plan=number), said)
             return (saying(language, "still", number=number), *drawn), (*effects, *_word(state, works=False))
         return (saying(language, "no_more_plans"),), _word(state, works=False)
-    if state.applied is not None:
+    if state.applied is not None or (state.by_hand is not None and state.by_hand == state.shown):
         log = next((read.name for read in state.raw.inputs if read.kind == "log" and Path(read.name).is_file()), None)
         if log is None:
             return (saying(language, "run_again_plain"),), ()

@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar, Final
 
 from oomdoc.messages import Language
-from oomdoc.report import blocks, blocks_chat
+from oomdoc.report import blocks, blocks_chat, blocks_plan
 from oomdoc.tui.blocks.bar import BarView
 from oomdoc.tui.blocks.cause import CauseView
 from oomdoc.tui.blocks.compare import CompareView
@@ -23,6 +23,7 @@ from oomdoc.tui.blocks.taken import TakenView
 from oomdoc.tui.blocks.verdict import VerdictView
 from oomdoc.tui.blocks.verification import VerificationView
 from oomdoc.tui.blocks.view import BlockView
+from oomdoc.tui.blocks.way_out import WayOutView
 from oomdoc.tui.ink import Line, prose
 
 VIEWS: Final[dict[type[Any], type[BlockView]]] = {
@@ -45,6 +46,7 @@ VIEWS: Final[dict[type[Any], type[BlockView]]] = {
     blocks_chat.OfferBlock: OfferView,
     blocks_chat.SumBlock: SumView,
     blocks_chat.HistoryBlock: HistoryView,
+    blocks_plan.PlansBlock: WayOutView,
     blocks_chat.SaidBlock: SaidView,
     Told: ToldView,
     Progress: ProgressView,
