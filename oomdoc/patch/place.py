@@ -4,24 +4,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from oomdoc.facts.fact import TRUST
 from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
 from oomdoc.ingest.frameworks import Framework, Parameter, normal
-from oomdoc.ingest.launch import launched
-from oomdoc.ingest.recognise import FrameworkMatch
-from oomdoc.ingest.syntax.setting import Command, Setting
-from oomdoc.ingest.translate import Vocabulary, how
+from oomdoc.ingest.syntax.setting import Setting
 from oomdoc.patch.draft import Draft
 from oomdoc.patch.edits import Splice
 from oomdoc.patch.insert import Container, containers, inserted, prefixed
 from oomdoc.patch.names import kin, options
 from oomdoc.patch.render import Unwritable, rendered, told
 from oomdoc.patch.spell import beside, command_only, fewer_devices, means, silent_value, spelled, switches
+from oomdoc.patch.stand import Place, Stated, launch_of, occupied, stating
 
 _VARIABLE = re.compile(r"\$?\{?(\w+)\}?\Z")
 _TOGETHER = {"model.load_dtype", "train.precision", "env.visible_devices", "parallel.kind"}  # follow from one option
-_LAUNCH = {"parallel.world_size"}
 _SHARING = {"parallel.fsdp_sharding"}
 _DEFAULT = re.compile(r"(\$\{\w+:?[-=])([^}]*)(\})\Z")
 
@@ -40,34 +36,6 @@ class Candidate:
     covers: tuple[str, ...] = ()  # facts that this one option also sets as wanted
 
 
-@dataclass(frozen=True)
-class Place:
-    """The drafts of a run and what its framework calls things."""
-
-    drafts: Sequence[Draft]
-    match: FrameworkMatch | None
-    vocabulary: Vocabulary
-
-    @property
-    def framework(self) -> str | None:
-        """The id of the framework's file."""
-        return self.match.id if self.match else None
-
-    @property
-    def keys(self) -> frozenset[str]:
-        """The names of all settings."""
-        return frozenset(normal(setting.key) for draft in self.drafts for setting in draft.parsed.settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Stated:
-    """A setting that states the fact, and what the framework's file says of the option."""
-
-    draft: int
-    setting: Setting
-    parameter: Parameter
-
-
 def candidates(place: Place, fact: str, value: Value, changes: Mapping[str, Value]) -> Iterator[Candidate]:
     """Ways to make a fact a value, the most natural first; each is only a proposal until it was read again."""
     held = stating(place, fact)
@@ -79,36 +47,6 @@ def candidates(place: Place, fact: str, value: Value, changes: Mapping[str, Valu
     for one in stating(place, fact, silent=True):
         yield from _edits(place, one, fact, value, changes)  # `bf16: false` becomes true; no second one is written
     yield from _insertions(place, fact, value, changes)
-
-
-def stating(place: Place, fact: str, *, silent: bool = False) -> list[Stated]:
-    """The explicit settings that state a fact, the one in force first; or those of its options that say nothing."""
-    found: list[tuple[int, int, Stated]] = []
-    for index, draft in enumerate(place.drafts):
-        for order, setting in enumerate(draft.parsed.settings):
-            if setting.kind in {"positional", "dump", "assignment"} or (setting.value_span is None and setting.raw):
-                continue
-            _, parameters = place.vocabulary.meanings(setting)
-            for parameter in parameters:
-                if parameter.fact != fact or parameter.inactive:
-                    continue
-                if (convert(parameter, setting.value) is SILENT) != silent:
-                    continue
-                found.append((TRUST[how(setting)], -order, Stated(index, setting, parameter)))
-    if not found and fact in _LAUNCH and not silent:
-        return _launching(place, fact)
-    return [one for _, _, one in sorted(found, key=lambda entry: entry[:2])]
-
-
-def _launching(place: Place, fact: str) -> list[Stated]:
-    """The launcher's option that says how many processes there are."""
-    found = []
-    for index, draft in enumerate(place.drafts):
-        command = launch_of(draft, place.match)
-        said = launched(command, place.vocabulary.main, None, {}).said_by if command else None
-        if said is not None and isinstance(said.value, int):
-            found.append(Stated(index, said, Parameter(fact=fact, names=(said.key,))))
-    return found
 
 
 def _edits(place: Place, one: Stated, fact: str, value: Value, changes: Mapping[str, Value]) -> Iterator[Candidate]:
@@ -179,6 +117,8 @@ def _splices(
     del fact_value
     assert setting.value_span is not None
     start, end = setting.value_span
+    if setting.raw.strip("\"'")[:1] in {"{", "["} and not isinstance(written, tuple):
+        return  # a document of its own stands there
     siblings = [item for item in draft.parsed.settings if item.kind == setting.kind]
     variable = _VARIABLE.match(setting.raw.strip("\"'"))
     if variable and setting.note and f"{variable[1]} from line" in setting.note:
@@ -186,7 +126,11 @@ def _splices(
         if source and source[-1].value_span:
             try:
                 text = rendered(written, source[-1].kind, siblings, source[-1])
-                yield (*source[-1].value_span, text), variable[1]
+                whole = source[-1].value_span
+                inner = _DEFAULT.search(source[-1].raw)
+                if inner and "default of" in (source[-1].note or ""):
+                    yield (whole[0] + inner.start(2), whole[0] + inner.end(2), _text(written)), variable[1]
+                yield (*whole, text), variable[1]
             except Unwritable:
                 pass
         setting = replace(setting, raw="")
@@ -265,6 +209,8 @@ def _insertions(place: Place, fact: str, value: Value, changes: Mapping[str, Val
         if variable:
             yield from _variables(place, name, written, fact, value)
             continue
+        if occupied(place, name) is not None:
+            continue
         for index, container, near, last in _homes(place, layer, name, fact):
             try:
                 splice = inserted(place.drafts[index], container, last, written, near, switch=switches(place.framework))
@@ -310,16 +256,6 @@ def _variables(place: Place, name: str, written: Value, fact: str, value: Value)
         yield Candidate(index, (splice,), native, fact, value, frozenset({name}), command.line)
 
 
-def launch_of(draft: Draft, match: FrameworkMatch | None) -> Command | None:
-    """The command of a document that starts the run: the one with the framework's sign, else the last with flags."""
-    signs = {sign.line for sign in match.evidence if sign.file == draft.original.name} if match else set()
-    for command in draft.parsed.commands:
-        if command.line in signs:
-            return command
-    flagged = [command for command in draft.parsed.commands if command.flags]
-    return flagged[-1] if flagged else None
-
-
 def _homes(place: Place, layer: Framework, name: str, fact: str) -> Iterator[tuple[int, Container, Setting, str]]:
     """(draft, container, setting to stand beside, last part of the name), the likeliest first."""
     ranked: list[tuple[tuple[int, int, int], int, Container, Setting, str]] = []
@@ -340,6 +276,8 @@ def _homes(place: Place, layer: Framework, name: str, fact: str) -> Iterator[tup
                 continue
             if not _belongs(draft, container, layer, name):
                 continue
+            if container.kind == "python-call" and any(s.key.rpartition(".")[2] == last for s in container.settings):
+                continue  # a keyword is given once
             if container.kind == "flag" and not _own(draft, container, place):
                 continue
             if container.kind == "python-call" and command_only(last) and not path.endswith("from_pretrained"):
@@ -405,6 +343,16 @@ def hint(place: Place, fact: str, value: Value) -> str | None:
         kind = "env" if variable else "flag" if any(d.syntax == "shell" for d in place.drafts) else "yaml"
         return shown(name, kind, _text(written))
     return None
+
+
+def standing(place: Place, fact: str, value: Value) -> Setting | None:
+    """What stands in the way of a new option; None where nothing does."""
+    names = [
+        name
+        for _, _, name, _, variable in options(place.vocabulary, place.match, fact, value, place.keys)
+        if not variable
+    ]
+    return next((found for name in names if (found := occupied(place, name)) is not None), None)
 
 
 def only_some(place: Place, fact: str, value: Value) -> bool:

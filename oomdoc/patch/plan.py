@@ -13,10 +13,12 @@ from oomdoc.patch.document import Original
 from oomdoc.patch.draft import Draft, difference, sound
 from oomdoc.patch.edits import ByHand, EditPlan, FileEdit, Made, Splice
 from oomdoc.patch.native import ALWAYS
-from oomdoc.patch.place import Candidate, Place, candidates, hint, launch_of, only_some, stating
+from oomdoc.patch.place import Candidate, candidates, hint, only_some, standing
 from oomdoc.patch.rewrite import rewritten
 from oomdoc.patch.spell import means
+from oomdoc.patch.stand import Place, launch_of, stating
 
+_SHOWN = 40
 _DEEPSPEED: dict[tuple[str, Value], str] = {
     ("parallel.offload", "optimizer"): '"zero_optimization": {"offload_optimizer": {"device": "cpu"}}',
     ("parallel.offload", "all"): '"zero_optimization": {"offload_optimizer": {"device": "cpu"}, '
@@ -163,7 +165,7 @@ def _values(drafts: Sequence[Draft], place: Place) -> dict[str, Value]:
     best: dict[str, Fact] = {}
     for row in read([draft.parsed for draft in drafts], place.match):
         fact = row.fact
-        if fact is None or fact.source.status == "default":
+        if fact is None or (fact.source.status == "default" and row.file is None):
             continue
         held = best.get(fact.name)
         if held is None or TRUST[fact.source.how] < TRUST[held.source.how]:
@@ -196,6 +198,11 @@ def _hand(place: Place, fact: str, value: Value) -> ByHand:
         return ByHand(fact, value, native, "shared", (("file", setting.file), ("line", str(setting.line))))
     if native is None:
         return ByHand(fact, value, None, "no_option" if title else "unknown_program", (("framework", title),))
+    if (there := standing(place, fact, value)) is not None:
+        written = there.raw if len(there.raw) <= _SHOWN else f"{there.raw[:_SHOWN]}…"
+        return ByHand(
+            fact, value, native, "occupied", (("file", there.file), ("line", str(there.line)), ("written", written))
+        )
     if only_some(place, fact, value):
         return ByHand(fact, value, native, "some_programs", (("framework", title or "?"),))
     return ByHand(fact, value, native, "no_place", (("framework", title or "?"),))

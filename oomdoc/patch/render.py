@@ -8,6 +8,7 @@ from oomdoc.facts.model import Value
 from oomdoc.ingest.syntax.setting import Setting
 
 _SAFE_WORD = re.compile(r"[\w@%+=:,./-]+\Z")
+_NUMBER = re.compile(r"\s*(?:[-+]?[\d.]+(?:e[-+]?\d+)?|true|false)\s*\Z", re.IGNORECASE)
 _SAFE_YAML = re.compile(r"[A-Za-z_./][\w./@-]*\Z")
 _YAML_WORDS = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
 _COMMAND = {"flag", "env", "hydra", "assignment"}
@@ -44,7 +45,8 @@ def _quoted(value: Value, like: Setting) -> str | None:
     if isinstance(value, tuple) or value is None:
         return None
     if like.kind not in _COMMAND and not isinstance(value, str):
-        return None if not isinstance(like.value, str) else f"{raw[0]}{_plain(value)}{raw[0]}"
+        told = isinstance(like.value, str) and _NUMBER.match(like.value)  # "8" stays a text, "auto" makes way
+        return f"{raw[0]}{_plain(value)}{raw[0]}" if told else None
     text = _plain(value)
     if any(mark in text for mark in "\"'\\\n$`"):
         raise Unwritable

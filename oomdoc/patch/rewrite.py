@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from oomdoc.facts.model import Value
-from oomdoc.patch.place import Place, stating
+from oomdoc.patch.stand import Place, stating
 
 # Consequences of the settings beside them; writing those is enough.
 _DERIVED = {"parallel.kind": ("parallel.zero_stage",), "train.sequence_tokens": ("train.max_length",)}

@@ -1,4 +1,4 @@
-"""Generated patches are those that the frameworks' own parsers were given and read as meant (benchmarks/record_patches.py).
+"""Patches are those that the frameworks' own parsers were given and read as meant (benchmarks/record_patches.py).
 
 A patch that comes out otherwise than recorded has to be read by its framework's parser again before it counts.
 """

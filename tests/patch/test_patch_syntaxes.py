@@ -207,3 +207,88 @@ def test_an_option_that_shall_be_unset_is_taken_away():
 
 def test_what_is_unset_already_is_not_written():
     assert planned({"lora.modules_to_save": None}, train_py=HF).made == ()
+
+
+def test_arguments_that_are_handed_through_stay():
+    script = 'run() {\n  swift sft --model a/b --train_type lora --per_device_train_batch_size 8 "$@"\n}\nrun\n'
+    assert patched({"train.per_device_batch_size": 1}, run_sh=script) == script.replace("size 8", "size 1")
+
+
+def test_a_default_in_a_variable_is_edited_inside():
+    script = "BS=${BS:-8}\nswift sft --model a/b --train_type lora --per_device_train_batch_size $BS\n"
+    assert patched({"train.per_device_batch_size": 1}, run_sh=script) == script.replace(":-8", ":-1")
+
+
+def test_what_is_off_is_turned_on_where_it_stands():
+    new = patched({"train.precision": "bfloat16"}, train_py=HF.replace("bf16=True", "bf16=False"))
+    assert new == HF
+    assert "bf16: true\n" in patched({"train.precision": "bfloat16"}, t_yaml=LLAMA.replace("bf16: true", "bf16: false"))
+
+
+def test_auto_is_left_to_the_program_that_decides_it():
+    text = '{"zero_optimization": {"stage": 2}, "train_micro_batch_size_per_gpu": "auto"}'
+    plan = planned({"train.per_device_batch_size": 1}, ds_json=text)
+    assert not plan.files
+    assert "auto" in plan.by_hand[0].why("en")
+    assert "auto" in plan.by_hand[0].why("zh")
+
+
+def test_json_inside_an_argument_is_left_alone():
+    script = 'swift sft --model a/b --train_type lora --deepspeed \'{"zero_optimization": {"stage": 2}}\'\n'
+    plan = planned({"parallel.zero_stage": 3}, run_sh=script)
+    assert not plan.files
+    assert plan.by_hand[0].key == "occupied"
+
+
+def test_defaults_of_a_script_are_edited():
+    script = "p = argparse.ArgumentParser()\np.add_argument('--batch_size', type=int, default=32)\n"
+    script += (
+        "p.add_argument('--max_seq_len', type=int, default=512)\np.add_argument('--accumulation_steps', default=1)\n"
+    )
+    script += "p.add_argument('--use_moe')\n"
+    new = patched({"train.per_device_batch_size": 4, "train.max_length": 256}, train_py=f"import argparse\n{script}")
+    assert new == f"import argparse\n{script}".replace("=32", "=4").replace("=512", "=256")
+
+
+def test_defaults_of_a_dataclass_are_edited():
+    text = "@dataclass\nclass Args(TrainingArguments):\n    per_device_train_batch_size: int = 8\n"
+    text += "    model_max_length: int = field(default=8192)  # long\n"
+    text = f"from transformers import TrainingArguments\n{text}"
+    new = patched({"train.per_device_batch_size": 1, "train.max_length": 2048}, cfg_py=text)
+    assert new == text.replace("= 8\n", "= 1\n").replace("8192", "2048")
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new"),
+    [
+        ("stage: sft\nfinetuning_type: lora\nper_device_train_batch_size: 8\n", ": 8", ": 1"),
+        ("{stage: sft, finetuning_type: lora, per_device_train_batch_size: 8}\n", ": 8", ": 1"),
+        ("---\nname: x\n---\nstage: sft\nfinetuning_type: lora\nper_device_train_batch_size: 8\n...\n", ": 8", ": 1"),
+        ("base: &b\n  per_device_train_batch_size: 8\nstage: sft\nfinetuning_type: lora\n<<: *b\n", ": 8", ": 1"),
+        ('"stage": "sft"\n"finetuning_type": "lora"\n"per_device_train_batch_size": "8"\n', '"8"', '"1"'),
+    ],
+)
+def test_every_style_of_yaml_is_edited_in_place(text, old, new):
+    assert patched({"train.per_device_batch_size": 1}, t_yaml=text) == text.replace(old, new)
+
+
+def test_an_anchor_that_others_use_is_left_with_the_reason():
+    text = "stage: sft\nfinetuning_type: lora\nper_device_train_batch_size: &n 8\nper_device_eval_batch_size: *n\n"
+    plan = planned({"train.per_device_batch_size": 1}, t_yaml=text)
+    assert not plan.files
+    assert plan.by_hand[0].key == "shared"
+
+
+def test_a_file_written_by_the_script_is_edited_in_its_heredoc():
+    script = (
+        "cat > t.yaml <<EOF\nstage: sft\nfinetuning_type: lora\ncutoff_len: 8192\nEOF\nllamafactory-cli train t.yaml\n"
+    )
+    assert patched({"train.max_length": 2048}, run_sh=script) == script.replace("8192", "2048")
+
+
+def test_options_that_only_some_scripts_take_are_told_and_not_invented():
+    plan = planned({"train.max_length": 512, "eval.predict_with_generate": False}, train_py=HF)
+    assert not plan.files
+    assert {hand.key for hand in plan.by_hand} == {"some_programs"}
+    seq2seq = HF.replace("TrainingArguments", "Seq2SeqTrainingArguments")
+    assert "predict_with_generate=False" in patched({"eval.predict_with_generate": False}, train_py=seq2seq)

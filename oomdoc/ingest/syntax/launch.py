@@ -283,7 +283,7 @@ class Builder:
             self.at += 1
             if is_flag(word):
                 values: list[Word] = []
-                while (value := self.word) is not None and not is_flag(value):
+                while (value := self.word) is not None and not is_flag(value) and not (values and _others(value)):
                     if override(value) and (values or "," not in value.text):
                         break
                     values.append(value)
@@ -309,6 +309,11 @@ class Builder:
 
     def _flag(self, owner: str, word: Word, values: list[Word]) -> None:
         self.flags.append(flag(self.text, word, values, f"{self.index}/{owner}"))
+
+
+def _others(word: Word) -> bool:
+    """Arguments that are handed through, `"$@"` or an array nobody filled: they stand for options of their own."""
+    return re.fullmatch(r"\$(?:[@*]|\{[@*]\}|\{\w+\[[@*]\]\})", word.text) is not None
 
 
 def is_flag(word: Word) -> bool:
