@@ -65,7 +65,7 @@ def _probability(judgement: Judgement) -> float:
 
 def _sum(diagnosis: Diagnosis, judgement: Judgement, language: Language) -> SumBlock:
     rule, case = judgement.rule, diagnosis.case
-    rows = [blocks.Reason(tell(language, "prior"), rule.prior)]
+    rows = [blocks.Reason(tell(language, "prior"), rule.prior)] if rule.prior else []
     rows += [reason_of(sign, case, language) for sign in (*judgement.held, *judgement.against)]
     if judgement.fires is None:
         facts = ", ".join(judgement.undecided)

@@ -5,7 +5,7 @@ Weights and sentences are data (`knowledge/aftermath.yaml`); a cause is treated 
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, Literal, TypeAlias
 
 from oomdoc.engine.attempt import Attempt, Effect, State, effects, seen
@@ -115,7 +115,8 @@ def confirmed(aftermath: Aftermath, rules: Sequence[Rule]) -> tuple[Finding, ...
         held.sort(key=lambda sign: -sign.weight)
         against = [sign for sign in (earlier,) if sign.weight < 0]
         score = sum(sign.weight for sign in (*held, *against))
-        finding = finding_of(Judgement(rule, True, score, tuple(held), tuple(against), ()))
+        started = replace(rule, prior=0.0)  # how often it is the cause is in the odds it had
+        finding = finding_of(Judgement(started, True, score, tuple(held), tuple(against), ()))
         known = found.get(rule.cause)
         if finding and (known is None or finding.probability > known.probability):
             found[rule.cause] = finding

@@ -58,7 +58,9 @@ def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None, *, attempts:
     if verdict.outcome == "unclear":
         return Diagnosis(case, verdict, (), (), (), aftermath=aftermath)
     if verdict.finished:
-        return Diagnosis(case, verdict, _confirmed(aftermath, base), (), (), aftermath=aftermath)
+        found = _confirmed(aftermath, base)
+        summed = tuple(ranking.Judgement(one.rule, True, one.score, one.held, one.against, ()) for one in found)
+        return Diagnosis(case, verdict, found, summed, (), aftermath=aftermath)
     values = ranking.values_of(case)
     testified = testify(case)
     judgements = tuple(

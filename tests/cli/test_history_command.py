@@ -98,6 +98,18 @@ def test_the_text_says_what_was_applied_and_when(folder, language, said):
     assert time.strftime("%Y-%m-%d", time.gmtime()) in flat
 
 
+@pytest.mark.parametrize("kind", ["text", "markdown", "html", "github"])
+@pytest.mark.parametrize(
+    ("language", "said"), [("en", "The per-device batch is too large"), ("zh", "单卡 batch size 过大")]
+)
+def test_every_format_says_what_a_passed_run_confirms(folder, kind, language, said):
+    applied()
+    shown = call(diagnose, passing(), "-c", "train.sh", "--format", kind, "--lang", language).stdout
+    assert ("After the fix" if language == "en" else "修复之后") in shown
+    assert said in " ".join(shown.split())
+    assert "98" in shown
+
+
 def test_a_second_look_says_the_same(folder):
     applied()
     first = call(diagnose, failing(), "-c", "train.sh").stdout
