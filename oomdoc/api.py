@@ -20,17 +20,21 @@ def diagnose(
     *,
     configs: Sequence[str | os.PathLike[str]] = (),
     language: Language = "en",
+    previous: str | os.PathLike[str] | None = None,
 ) -> Report:
     """Diagnose a log and return the report contract.
 
     `text_or_path` is a path, several paths, or the text itself: a str is taken as text when it holds a line break,
-    else as a path. `configs` are launch scripts or configuration files. Raises InputError with one line saying what
-    could not be read.
+    else as a path. `configs` are launch scripts or configuration files, `previous` the JSON report of the run before:
+    what was tried since then counts. Nothing is kept in the history. Raises InputError with one line saying what could
+    not be read.
     """
+    tried = _since(str(Path(previous))) if previous is not None else None
     if isinstance(text_or_path, str) and "\n" in text_or_path:
-        return build_report(diagnose_case(read_text(text_or_path, configs=_names(configs))), language)
+        case = read_text(text_or_path, configs=_names(configs))
+        return build_report(diagnose_case(case, attempts=tried(case) if tried else ()), language)
     several = (text_or_path,) if isinstance(text_or_path, str | os.PathLike) else text_or_path
-    return build_report(examine(_names(several), configs=_names(configs)), language)
+    return build_report(examine(_names(several), configs=_names(configs), tried=tried), language)
 
 
 def examine(
@@ -43,6 +47,13 @@ def examine(
     """Read the inputs ("-" is stdin) and judge them; `tried` tells what was changed before this run."""
     case = read_inputs(paths, configs=configs, progress=progress)
     return diagnose_case(case, attempts=tried(case) if tried else ())
+
+
+def _since(previous: str) -> Callable[[Case], Sequence[Attempt]]:
+    from oomdoc.history.previous import read_previous, tried_since
+
+    raw = read_previous(previous)
+    return lambda case: tried_since(raw, case, previous).attempts
 
 
 def _names(paths: Sequence[str | os.PathLike[str]]) -> list[str]:

@@ -45,6 +45,14 @@ def test_a_remedy_taken_by_hand_is_recognised_whatever_its_figure(run):
     assert "batch-one" in diagnosis.spent
 
 
+def test_the_python_door_takes_a_report_too(run, tmp_path):
+    run("--batch_size 32", "--batch_size 6")
+    again = diagnose(tmp_path / "run/train.log", configs=[tmp_path / "run/train.sh"], previous=tmp_path / "case.json")
+    assert [one.outcome for one in again.history.attempts] == ["failed"]
+    with pytest.raises(InputError, match="no such file"):
+        diagnose("a log\n", previous=tmp_path / "missing.json")
+
+
 def test_more_of_it_is_no_remedy(run):
     _, diagnosis = run("--batch_size 32", "--batch_size 64")
     assert diagnosis.aftermath.latest.became == "not_in_force"
