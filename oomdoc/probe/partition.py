@@ -61,10 +61,11 @@ class Exchange:
         self.ranks = int(parallel.get("ranks") or 1)
         self._held: list[int] = []
         layers: dict[str, int] = {}
-        self.whole = self.root = 0
+        self.whole = self.root = elements = 0
         for name, parameter in model.named_parameters():
             nbytes = parameter.numel() * parameter.element_size()
             self.whole += nbytes
+            elements += parameter.numel()
             layer = _LAYER.match(name)
             if layer:
                 layers[layer.group(1)] = layers.get(layer.group(1), 0) + nbytes
@@ -72,7 +73,8 @@ class Exchange:
                 self.root += nbytes
         self.layer = max(layers.values(), default=0)
         self.trained = sum(each.numel() * each.element_size() for each in trainable)
-        self.width = max((each.element_size() for each in trainable), default=2)
+        width = round(self.whole / max(1, elements))  # DeepSpeed casts adapters as well, which are few
+        self.width = max(1, width)
         self.bucket = int(parallel.get("bucket_elements") or BUCKET_ELEMENTS) * self.width
 
     def start(self) -> None:

@@ -75,6 +75,17 @@ def test_zero_3_keeps_no_more_gathered_than_it_uses_again_soon() -> None:
     assert found < 33 * layer
 
 
+def test_adapters_in_a_wider_type_do_not_widen_deepspeeds_buckets() -> None:
+    ledger = Ledger()
+    built, _ = model()
+    adapters = [parameter(1000, 4)]
+    both = [*built.named_parameters(), ("model.layers.0.lora_A.weight", adapters[0])]
+    exchange = Exchange(SimpleNamespace(named_parameters=lambda: iter(both)), adapters, {"kind": "zero", "stage": 3,
+                        "ranks": 8, "bucket_elements": 5 * MIB}, ledger)  # fmt: skip
+    exchange.start()
+    assert ledger.allocations[1].nbytes == 10 * MIB
+
+
 def share(parallel: dict[str, Any], component: str, phase: str = "backward") -> float:
     shares = shares_of(parallel)
     allocation = Allocation(1000, component, phase, "")
