@@ -3,7 +3,7 @@
 import html
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oomdoc.chat.keep import blocks_of
 from oomdoc.chat.voice import tell
@@ -43,7 +43,18 @@ def export(dialogue: "Dialogue", ending: str) -> str:
         return mask_hosts(_page(report, talk, dialogue))
     turns = [{"said": one.said, "intent": one.intent, "reply": one.reply} for one in talk]
     whole = {"schema": "oomdoc.chat/1", "turns": turns, "report": json.loads(report)}
-    return mask_hosts(json.dumps(whole, ensure_ascii=False, indent=1)) + "\n"
+    return json.dumps(_without_hosts(whole), ensure_ascii=False, indent=1) + "\n"
+
+
+def _without_hosts(value: Any) -> Any:
+    """The texts of a JSON value masked one by one: written out, their escapes would be words."""
+    if isinstance(value, str):
+        return mask_hosts(value)
+    if isinstance(value, list):
+        return [_without_hosts(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _without_hosts(one) for name, one in value.items()}
+    return value
 
 
 def _talk(dialogue: "Dialogue") -> list[Spoken]:

@@ -102,7 +102,7 @@ class Journal:
                 if state is not None:
                     self._put_state(state, cases or {})
         except sqlite3.Error as error:  # a full disk, a folder that went away: the talk goes on without it
-            self.note = str(error)
+            self.note = _reason(error)
 
     def _put_state(self, state: Mapping[str, Any], cases: Mapping[int, str]) -> None:
         data = json.dumps(state, ensure_ascii=False)
@@ -162,11 +162,11 @@ class Journal:
         return Earlier(int(row[1]), float(row[2]))
 
     def resume(self) -> bool:
-        """Continue the newest session of this folder that has turns; False where there is none, or (then
+        """Continue the newest session of this folder in which something was said; False where there is none, or (then
         `open_elsewhere`) where another program has it open."""
         row = self._db.execute(
-            "select s.id from sessions s where s.folder = ? and exists (select 1 from turns where session = s.id) "
-            "order by s.id desc limit 1",
+            "select s.id from sessions s where s.folder = ? and exists (select 1 from turns where session = s.id "
+            "and kind <> 'open') order by s.id desc limit 1",
             (self._folder,),
         ).fetchone()
         if row is None:
@@ -220,7 +220,7 @@ class Journal:
             os.close(handle)
             return self._prepared(sqlite3.connect(path, timeout=_BUSY_SECONDS, check_same_thread=False))
         except (OSError, sqlite3.Error) as error:
-            self.note = str(error)
+            self.note = _reason(error)
             self._path = None
             return self._prepared(sqlite3.connect(":memory:", check_same_thread=False))
 
@@ -231,3 +231,7 @@ class Journal:
         db.execute("pragma secure_delete = on")
         db.executescript(_SCHEMA)
         return db
+
+
+def _reason(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) and error.strerror else str(error)).lower()

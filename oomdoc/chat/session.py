@@ -18,8 +18,8 @@ from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.question import Question
 from oomdoc.facts.case import Case
 from oomdoc.facts.model import Value
-from oomdoc.messages import Language
-from oomdoc.report.blocks_chat import Block
+from oomdoc.messages import Language, say
+from oomdoc.report.blocks_chat import Block, SayBlock
 
 _ROW = 120  # characters of an utterance in the history
 _PASTES = 4  # texts kept for the log viewer where there is no journal
@@ -74,7 +74,10 @@ class Dialogue:
         state = self._state
         pending = state.pending.term if state.pending else None
         understood = understand(utterance, pending=pending, known=state.values, topic=state.topic)
-        return self._reply(understood, utterance, HANDLERS[understood.intent](state, understood, utterance))
+        turn = HANDLERS[understood.intent](state, understood, utterance)
+        if understood.argument == "/save" and not (self.journal is not None and self.journal.is_on_disk):
+            turn = (SayBlock((say(self.language, "session.not_saved"),), "sorry"),), ()
+        return self._reply(understood, utterance, turn)
 
     def _reply(self, understood: Understood, utterance: str, turn: Turn) -> Reply:
         blocks, effects = turn
