@@ -18,6 +18,6 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         from oomdoc.cli import diagnostics
 
-        diagnostics.interrupted()
+        diagnostics.interrupted(diagnostics.language_of(arguments))
         code = diagnostics.INTERRUPTED
     sys.exit(code)

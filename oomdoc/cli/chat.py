@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred, say
+from oomdoc.messages import preferred, said, say
 
 
 @click.command(name="chat")
@@ -44,7 +44,7 @@ def command(
     language = preferred(lang)
     folder = Path.cwd()
     if watch is not None and not Path(watch).is_file():
-        raise click.UsageError(f"{watch}: no such log")
+        raise click.UsageError(said("usage.no_such_log", name=watch))
     journal = None if no_journal else Journal(folder=folder, language=language)
     if forget:
         if journal is not None and journal.resume():

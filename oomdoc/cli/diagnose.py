@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import Language, preferred, say
+from oomdoc.messages import Language, preferred, said, say
 
 if TYPE_CHECKING:
     from oomdoc.engine.diagnosis import Diagnosis
@@ -57,7 +57,7 @@ def command(
     piped = sys.stdin is not None and not sys.stdin.isatty()
     paths = list(files) or (["-"] if piped else [])
     if not paths and not configs:
-        raise click.UsageError("name a log, or pipe one in: oomdoc diagnose train.log")
+        raise click.UsageError(said("usage.name_log"))
     history = Remembered(configs, language, off=no_history)
     tried = history.tried(previous)
     progress = diagnostics.ProgressLine(say(language, "report.reading", name="{name}", done="{done}", total="{total}"))
@@ -107,6 +107,6 @@ def spoken(asked: str | None, kind: str = "text") -> Language:
     language = preferred(asked)
     if language == "zh" and kind == "text" and not can_write("原因"):
         if asked:
-            diagnostics.say_error("standard output has no Chinese characters; the report is in English")
+            diagnostics.say_error(say("en", "usage.no_chinese"))  # the terminal has no other characters
         return "en"
     return language

@@ -3,7 +3,10 @@
 import os
 import sys
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from oomdoc.messages import Language
 
 NAMED: Final = 0
 NONE_NAMEABLE: Final = 1
@@ -21,9 +24,21 @@ def expected_errors() -> tuple[type[Exception], ...]:
     return (InputError, BaseError, OutputError)
 
 
-def report(error: Exception) -> None:
-    """One line for an error, then its help line where it carries one."""
-    say_error(str(error))
+def language_of(arguments: "list[str] | None") -> "Language":
+    """The language to complain in, where the command line may not have been understood: --lang, else as anywhere."""
+    from oomdoc.messages import preferred
+
+    words = sys.argv[1:] if arguments is None else arguments
+    asked = [after for word, after in zip(words, [*words[1:], ""], strict=True) if word == "--lang"]
+    asked += [word.removeprefix("--lang=") for word in words if word.startswith("--lang=")]
+    return preferred(asked[-1] if asked and asked[-1] in {"en", "zh"} else None)
+
+
+def report(error: Exception, language: "Language" = "en") -> None:
+    """One line for an error, in the language of the person where it knows it."""
+    from oomdoc.messages import told
+
+    say_error(told(error.args[0] if len(error.args) == 1 else error, language))
 
 
 def say_error(line: str, help_line: str | None = None) -> None:
@@ -34,20 +49,22 @@ def say_error(line: str, help_line: str | None = None) -> None:
     _write(f"oomdoc: {line}\n" + (f"{visible(help_line)}\n" if help_line else ""))
 
 
-def defect(error: Exception) -> None:
+def defect(error: Exception, language: "Language" = "en") -> None:
     """An error that we did not expect: what it was, and how to see more."""
-    say_error(
-        f"this is a defect of oomdoc: {type(error).__name__}: {error}",
-        "help: set OOMDOC_DEBUG=1 to see where, and report it with the input if you can",
-    )
+    from oomdoc.messages import say
+
+    what = f"{type(error).__name__}: {error}"
+    say_error(say(language, "error.defect", what=what), say(language, "error.defect_help"))
 
 
-def interrupted() -> None:
+def interrupted(language: "Language" = "en") -> None:
     """Ctrl-C: a line of its own, nothing else."""
     # Where Ctrl-C strikes inside a string being executed (a dataclass being made), CPython remembers it and ends by
     # the signal in spite of our status; the next execution forgets it (Python/pythonrun.c, run_eval_code_obj).
     exec("")  # noqa: S102
-    _write("oomdoc: interrupted\n")
+    from oomdoc.messages import say
+
+    _write(f"oomdoc: {say(language, 'error.interrupted')}\n")
 
 
 class ProgressLine:

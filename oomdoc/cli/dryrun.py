@@ -7,7 +7,7 @@ import click
 
 from oomdoc.cli import diagnostics
 from oomdoc.cli.estimate import _FACTS, _pairs, _records
-from oomdoc.messages import Language, preferred, say
+from oomdoc.messages import Language, preferred, reason, said, say
 
 
 def facts_of(options: dict[str, Any]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def facts_of(options: dict[str, Any]) -> dict[str, Any]:
     if options.get("image"):
         height, cross, width = options["image"].lower().partition("x")
         if not cross or not width.isdigit() or not height.isdigit():
-            raise click.BadParameter("a size such as 1288x1288 is needed", param_hint="--image")
+            raise click.BadParameter(said("usage.image_size"), param_hint="--image")
         facts |= {"image.height": int(height), "image.width": int(width)}
     return facts | _pairs(options.get("sets") or ())
 
@@ -197,7 +197,7 @@ def _save(path: str, content: bytes) -> None:
     try:
         Path(path).write_bytes(content)
     except OSError as error:
-        raise click.UsageError(f"cannot write {path}: {error.strerror}") from None
+        raise click.UsageError(said("usage.cannot_write", name=path, why=reason(error))) from None
 
 
 def _dump(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import Language, preferred, say
+from oomdoc.messages import Language, preferred, reason, said, say
 
 # Options that stand for one fact each; `--set NAME=VALUE` reaches every other fact.
 _FACTS: dict[str, str] = {
@@ -203,7 +203,7 @@ def _records(source: str) -> Iterator[tuple[dict[str, Any], str | None]]:
     try:
         text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"cannot read {source}: {error}") from None
+        raise click.UsageError(said("usage.cannot_read", name=source, why=reason(error))) from None
     try:
         whole = json.loads(text)
         texts = [text] if isinstance(whole, dict) else [json.dumps(each) for each in whole]
@@ -228,7 +228,7 @@ def _stated(options: dict[str, Any]) -> dict[str, Any]:
     if options["image"]:
         width, cross, height = options["image"].lower().partition("x")
         if not cross or not width.isdigit() or not height.isdigit():
-            raise click.BadParameter("a size such as 1288x1288 is needed", param_hint="--image")
+            raise click.BadParameter(said("usage.image_size"), param_hint="--image")
         facts |= {"image.width": int(width), "image.height": int(height)}
     return facts | _pairs(options["sets"])
 
@@ -252,7 +252,7 @@ def _pairs(texts: Any) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.strip().partition("=")
         if not equals or term(name) is None:
-            raise click.UsageError(f"{text!r} is not NAME=VALUE with a known fact, such as train.max_length=2048")
+            raise click.UsageError(said("usage.no_fact_pair", text=repr(text)))
         try:
             facts[name] = json.loads(value)
         except ValueError:
@@ -266,11 +266,9 @@ def _range(text: str) -> tuple[str, list[int]]:
     try:
         first, last = int(low), int(high) if dots else int(low)
     except ValueError:
-        raise click.BadParameter(
-            "NAME=LOW..HIGH is needed, such as train.max_length=1024..16384", param_hint="--sweep"
-        ) from None
+        raise click.BadParameter(said("usage.sweep"), param_hint="--sweep") from None
     if not 0 < first <= last:
-        raise click.BadParameter("LOW must be positive and not above HIGH", param_hint="--sweep")
+        raise click.BadParameter(said("usage.sweep_range"), param_hint="--sweep")
     if last >= 4 * first:
         found = [first]
         while found[-1] * 2 < last:

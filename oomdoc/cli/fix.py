@@ -9,7 +9,7 @@ import click
 
 from oomdoc.cli import diagnostics
 from oomdoc.cli.aftermath import Remembered
-from oomdoc.messages import Language, preferred, say
+from oomdoc.messages import Language, preferred, said, say
 
 if TYPE_CHECKING:
     from oomdoc.engine.diagnosis import Diagnosis
@@ -54,7 +54,7 @@ def command(files: tuple[str, ...], configs: tuple[str, ...], **options: Any) ->
     language = preferred(options["lang"])
     paths = list(files) or ([] if sys.stdin.isatty() or configs else ["-"])
     if not paths and not configs:
-        raise click.UsageError("name a log: oomdoc fix train.log -c train.yaml")
+        raise click.UsageError(said("usage.name_log_fix"))
     try:
         return _fix(paths, configs, options, language)
     except PatchError as error:
@@ -232,7 +232,7 @@ def _pairs(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.strip().partition("=")
         if not equals:
-            raise click.UsageError(f"{text!r} is not NAME=VALUE, such as train.max_length=2048")
+            raise click.UsageError(said("usage.no_pair", text=repr(text)))
         _known(name)
         try:
             read = json.loads(value)
@@ -249,8 +249,9 @@ def _known(name: str) -> None:
         from rapidfuzz import process
 
         near = process.extractOne(name, [known.name for known in terms()], score_cutoff=70)
-        help_line = f"; did you mean {near[0]}?" if near else ""
-        raise click.UsageError(f"{name!r} is no known fact{help_line}")
+        if near:
+            raise click.UsageError(said("usage.unknown_fact_near", name=repr(name), near=near[0]))
+        raise click.UsageError(said("usage.unknown_fact", name=repr(name)))
 
 
 def _headroom(text: str) -> float:
@@ -259,7 +260,7 @@ def _headroom(text: str) -> float:
     try:
         value = float(number.lower().removesuffix("gib").removesuffix("gb"))
     except ValueError:
-        raise click.BadParameter("GiB or a share of the card, such as 2 or 5%", param_hint="--headroom") from None
+        raise click.BadParameter(said("usage.headroom"), param_hint="--headroom") from None
     if value < 0 or (percent and value >= 100):
-        raise click.BadParameter("it lies between 0 and the card", param_hint="--headroom")
+        raise click.BadParameter(said("usage.headroom_range"), param_hint="--headroom")
     return value / 100 if percent else value * (1 << 30) if value else 0.0

@@ -3,7 +3,7 @@
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred
+from oomdoc.messages import preferred, told
 
 
 @click.command(name="gpus")
@@ -27,7 +27,7 @@ def command(watch: bool, kind: str, lang: str | None) -> int:
     while True:
         reading = read_gpus()
         if reading.problem and kind == "text":
-            diagnostics.say_error(reading.problem)
+            diagnostics.say_error(told(reading.problem, language))
         else:
             clear = "\x1b[H\x1b[2J" if watch and is_terminal() else ""
             write(clear + (as_json(reading) if kind == "json" else as_text(reading, language)))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import Language, preferred, say
+from oomdoc.messages import Language, preferred, said, say
 
 if TYPE_CHECKING:
     from oomdoc.history.store import Store
@@ -93,7 +93,7 @@ def forget(number: int | None, everything: bool, yes: bool, lang: str | None) ->
     """
     language = preferred(lang)
     if everything and number is not None:
-        raise click.UsageError("name an ID or --all, not both")
+        raise click.UsageError(said("usage.id_or_all"))
     if everything and yes:
         return _forget_all(language)
     place = None if everything or number is not None else Path.cwd()

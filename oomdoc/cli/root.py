@@ -98,31 +98,22 @@ def run(arguments: list[str] | None = None) -> int:
         error.show()
         code = diagnostics.USAGE
     except click.ClickException as error:
-        diagnostics.say_error(_sentence(error), _help(error))
+        from oomdoc.cli.usage import helped, sentence
+
+        language = diagnostics.language_of(arguments)
+        diagnostics.say_error(sentence(error, language), helped(error, language))
         code = diagnostics.USAGE
     except click.Abort:
-        diagnostics.interrupted()
+        diagnostics.interrupted(diagnostics.language_of(arguments))
         code = diagnostics.INTERRUPTED
     except BrokenPipeError:
         code = diagnostics.NONE_NAMEABLE
     except diagnostics.expected_errors() as error:
-        diagnostics.report(error)
+        diagnostics.report(error, diagnostics.language_of(arguments))
         code = diagnostics.USAGE
     except Exception as error:
         if os.environ.get("OOMDOC_DEBUG"):
             raise
-        diagnostics.defect(error)
+        diagnostics.defect(error, diagnostics.language_of(arguments))
         code = diagnostics.USAGE
     return code if isinstance(code, int) else diagnostics.NAMED
-
-
-def _sentence(error: click.ClickException) -> str:
-    """Click's sentence in our form: lower case, one line, no final period."""
-    text = " ".join(error.format_message().split()).removesuffix(".")
-    return text[:1].lower() + text[1:]
-
-
-def _help(error: click.ClickException) -> str | None:
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"help: {error.ctx.command_path} --help"
-    return None

@@ -5,7 +5,7 @@ import sys
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred, say
+from oomdoc.messages import preferred, reason, say, told
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -37,6 +37,6 @@ def command(host: str, port: int, url: str | None, lang: str | None) -> int:
     try:
         server.serve()
     except OSError as error:
-        diagnostics.say_error(f"{host}:{port}: {(error.strerror or str(error)).lower()}")
+        diagnostics.say_error(f"{host}:{port}: {told(reason(error), language)}")
         return diagnostics.USAGE
     return diagnostics.NAMED

@@ -66,6 +66,7 @@ class Input(Model):
     lines: int = 0
     encoding: str | None = None
     note: str | None = None
+    note_zh: str | None = None
 
 
 class Disagreement(Model):

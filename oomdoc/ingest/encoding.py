@@ -4,6 +4,7 @@ import codecs
 from typing import Final
 
 from oomdoc.facts.lazy import dataclass, lazy
+from oomdoc.messages import said
 
 _MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -57,7 +58,7 @@ def decode(data: bytes, encoding: str | None = None) -> Decoded:
     before = data.count("\ufffd".encode()) if name == "utf-8" else 0
     text = data.decode("cp1252" if name == "latin-1" else name, errors="replace")
     lost = text.count("\ufffd") - before
-    return Decoded(text, name, (f"{lost} bytes were not valid {name} and were replaced",) if lost > 0 else ())
+    return Decoded(text, name, (said("input.replaced", count=lost, encoding=name),) if lost > 0 else ())
 
 
 def _wide(sample: bytes) -> str | None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from oomdoc.messages import said
+
 
 @dataclass(frozen=True, slots=True)
 class GpuProcess:
@@ -34,7 +36,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class GpuReading:
-    """All cards, or `problem` in one line (lower case, no final period)."""
+    """All cards, or `problem` in one line (lower case, no final period) that knows both languages."""
 
     gpus: tuple[Gpu, ...] = ()
     driver: str | None = None
@@ -42,12 +44,12 @@ class GpuReading:
 
 
 _PROBLEMS = {
-    "NVML_ERROR_LIBRARY_NOT_FOUND": "no NVIDIA driver on this machine (libnvidia-ml.so.1 not found)",
-    "NVML_ERROR_DRIVER_NOT_LOADED": "the NVIDIA driver is not loaded",
-    "NVML_ERROR_LIB_RM_VERSION_MISMATCH": "NVIDIA library and loaded driver differ in version; reload the driver",
-    "NVML_ERROR_NO_PERMISSION": "no permission to ask the NVIDIA driver",
-    "NVML_ERROR_GPU_IS_LOST": "a GPU has fallen off the bus",
-    "NVML_ERROR_FUNCTION_NOT_FOUND": "the NVIDIA driver is too old for this question",
+    "NVML_ERROR_LIBRARY_NOT_FOUND": "no_driver",
+    "NVML_ERROR_DRIVER_NOT_LOADED": "not_loaded",
+    "NVML_ERROR_LIB_RM_VERSION_MISMATCH": "mismatch",
+    "NVML_ERROR_NO_PERMISSION": "permission",
+    "NVML_ERROR_GPU_IS_LOST": "lost",
+    "NVML_ERROR_FUNCTION_NOT_FOUND": "too_old",
 }
 
 
@@ -71,10 +73,10 @@ def read_gpus() -> GpuReading:
 
 
 def _sentence(nvml: Any, error: Any) -> str:
-    for name, sentence in _PROBLEMS.items():
+    for name, key in _PROBLEMS.items():
         if error.value == getattr(nvml, name):
-            return sentence
-    return f"the NVIDIA driver answers: {error}"
+            return said(f"nvml.{key}")
+    return said("nvml.other", error=error)
 
 
 def _gpu(nvml: Any, index: int) -> Gpu:

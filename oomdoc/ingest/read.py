@@ -15,6 +15,7 @@ from oomdoc.ingest.progress import progress as run_progress
 from oomdoc.ingest.scan import CHUNK, scan, scan_file
 from oomdoc.ingest.sources import Origin, open_origin, origins, plain
 from oomdoc.ingest.text import clean, clean_fragments
+from oomdoc.messages import joined, reason, said, told
 
 Progress = Callable[[str, int, int], None]  # name of the input, bytes read, bytes in all (0: unknown)
 Extractor = Callable[[Document], list[Fact]]
@@ -64,7 +65,10 @@ def read_inputs(paths: Sequence[str], *, configs: Sequence[str] = (), progress: 
             refused.append(error)
     if not read and refused:
         raise refused[0]
-    noted = [Input(name=str(error).split(": ", maxsplit=1)[0], kind="skipped", note=str(error)) for error in refused]
+    noted = [
+        Input(name=text.split(": ", maxsplit=1)[0], kind="skipped", note=str(text), note_zh=told(text, "zh"))
+        for text in (error.args[0] for error in refused)
+    ]
     return case_of(read, noted, configs)
 
 
@@ -163,14 +167,15 @@ def _physical(fact: Fact, documents: Mapping[str, Document]) -> Fact:
 
 
 def _entry(document: Document, kind: str, *more: str) -> Input:
-    notes = [*document.notes, *more]
+    note = joined([*document.notes, *more])
     return Input(
         name=document.file,
         kind=kind,
         bytes=document.total_bytes,
         lines=document.total_lines,
         encoding=document.encoding,
-        note="; ".join(notes) or None,
+        note=str(note) or None,
+        note_zh=note.zh or None,
     )
 
 
@@ -180,16 +185,15 @@ def _read(origin: Origin, progress: Progress | None) -> Read:
         document = _document(origin, stream, progress)
         grown = origin.path is not None and origin.size and origin.path.stat().st_size != origin.size
     except FileNotFoundError:
-        raise InputError(f"{origin.name}: vanished while it was read") from None
+        raise InputError.of(origin.name, "vanished") from None
     except (OSError, EOFError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{origin.name}: {str(reason).lower()}") from None
+        raise InputError.because(origin.name, reason(error)) from None
     finally:
         if origin.path is not None:
             stream.close()
     if not document.total_bytes or not document.text.strip():
-        raise InputError(f"{origin.name}: empty")
-    note = ("still being written",) if grown else ()
+        raise InputError.of(origin.name, "empty")
+    note = (said("input.growing"),) if grown else ()
     return Read(document, _entry(document, "log", *note), origin.rank)
 
 

@@ -7,12 +7,13 @@ from oomdoc.facts.case import Input
 from oomdoc.facts.fact import Fact, How
 from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.encoding import decode
-from oomdoc.ingest.errors import InputError
+from oomdoc.ingest.errors import InputError, named
 from oomdoc.ingest.settings import SettingsRead, ingest_settings
 from oomdoc.ingest.sources import open_origin, origins
 from oomdoc.ingest.syntax.detect import parse
 from oomdoc.ingest.syntax.mixed import find_settings_in_text
 from oomdoc.ingest.syntax.setting import Parsed
+from oomdoc.messages import Said, joined, reason, said
 
 LARGEST = 16 << 20  # bytes; a larger file is no configuration
 COMPANION = 256 << 10  # bytes; a larger file that a command names is a data set
@@ -37,7 +38,11 @@ def read_setting_files(files: Sequence[str], logs: Sequence[str] = ()) -> Settin
     parsed = [file.parsed for file in read]
     printed = {name: _decoded(name)[0] for name in logs}
     parsed.extend(find_settings_in_text(text, name) for name, text in printed.items())
-    notes = [f"{file.entry.name}: {file.entry.note}" for file in read if file.entry.note]
+    notes = [
+        named(file.entry.name, Said(file.entry.note, file.entry.note_zh or file.entry.note))
+        for file in read
+        if file.entry.note
+    ]
     return ingest_settings(parsed, "\n".join(printed.values()), log_facts(logs)).noted(notes)
 
 
@@ -50,16 +55,19 @@ def open_setting_files(names: Sequence[str]) -> list[SettingFile]:
 
 def _file(name: str, text: str, size: int, encoding: str, lost: tuple[str, ...]) -> SettingFile:
     parsed = find_settings_in_text(text, name) if name.endswith(_MIXED) else parse(text, name)
-    notes = [*lost, *(f"line {problem.line}: {problem.message}" for problem in parsed.problems[:_SHOWN])]
+    shown = parsed.problems[:_SHOWN]
+    notes = [*lost, *(said("input.at_line", line=one.line, why=one.message) for one in shown)]
     if len(parsed.problems) > _SHOWN:
-        notes.append(f"{len(parsed.problems) - _SHOWN} more")
+        notes.append(said("input.more", count=len(parsed.problems) - _SHOWN))
+    note = joined(notes)
     entry = Input(
         name=name,
         kind="config",
         bytes=size,
         lines=text.count("\n") + 1,
         encoding=encoding,
-        note="; ".join(notes) or None,
+        note=str(note) or None,
+        note_zh=note.zh or None,
     )
     return SettingFile(text, parsed, entry)
 
@@ -73,16 +81,15 @@ def _decoded(name: str) -> tuple[str, int, str, tuple[str, ...]]:
         while len(data) <= LARGEST and (piece := stream.read(1 << 20)):
             data += piece
     except (OSError, EOFError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise InputError(f"{name}: {str(reason).lower()}") from None
+        raise InputError.because(name, reason(error)) from None
     finally:
         if origin.path is not None:
             stream.close()
     if len(data) > LARGEST:
-        raise InputError(f"{name}: larger than {LARGEST >> 20} MiB, so it is no configuration")
+        raise InputError.of(name, "too_large", size=LARGEST >> 20)
     decoded = decode(bytes(data))
     if not decoded.text.strip():
-        raise InputError(f"{name}: empty")
+        raise InputError.of(name, "empty")
     return decoded.text, len(data), decoded.encoding, decoded.notes
 
 

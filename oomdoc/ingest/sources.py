@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.ingest.encoding import detect
 from oomdoc.ingest.errors import InputError
+from oomdoc.messages import reason
 
 _LOG_NAMES: Final = lazy(
     r"\.(?:log|out|err|txt|stdout|stderr|gz|jsonl?|o\d+|e\d+)$|^(?:stdout|stderr|log|nohup)", re.IGNORECASE
@@ -65,17 +66,17 @@ def origins(name: str) -> list[Origin]:
     try:
         mode = path.stat()
     except FileNotFoundError:
-        raise InputError(f"{name}: no such file or folder") from None
+        raise InputError.of(name, "missing") from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{name}: {_reason(error)}") from None
+        raise InputError.because(name, reason(error)) from None
     if stat.S_ISDIR(mode.st_mode):
         return _folder(path, name)
     if stat.S_ISREG(mode.st_mode) or stat.S_ISFIFO(mode.st_mode):
         return [Origin(name, path, mode.st_size if stat.S_ISREG(mode.st_mode) else 0)]
     if path.resolve() == Path(os.devnull):
-        raise InputError(f"{name}: empty")
+        raise InputError.of(name, "empty")
     if re.match(r"/(?:dev|proc)/", str(path)) and stat.S_ISCHR(mode.st_mode) and path.resolve().name != "stdin":
-        raise InputError(f"{name}: a device, not a log")
+        raise InputError.of(name, "device")
     return [Origin(name, path)]
 
 
@@ -91,9 +92,9 @@ def _folder(path: Path, name: str) -> list[Origin]:
                         relative = whole.relative_to(path).as_posix()
                         found.append(Origin(str(whole), whole, whole.stat().st_size, rank_of(relative)))
     except OSError as error:
-        raise InputError(f"{name}: {_reason(error)}") from None
+        raise InputError.because(name, reason(error)) from None
     if not found:
-        raise InputError(f"{name}: a folder without logs (looked for .log, .out, .err, .txt, stdout, stderr)")
+        raise InputError.of(name, "no_logs")
     # In a folder with rank logs, what else lies there (requirements.txt, notes) is no rank's output but still text.
     return sorted(found, key=lambda origin: (origin.rank is None, origin.rank or 0, origin.name))
 
@@ -109,11 +110,11 @@ def rank_of(name: str) -> int | None:
 def open_origin(origin: Origin) -> BinaryIO:
     """The bytes of an origin, gzip undone; raises InputError for what is not text."""
     if origin.path is None and sys.stdin is None:
-        raise InputError(f"{origin.name}: closed")
+        raise InputError.of(origin.name, "closed")
     try:
         raw: BinaryIO = sys.stdin.buffer if origin.path is None else origin.path.open("rb")
     except OSError as error:
-        raise InputError(f"{origin.name}: {_reason(error)}") from None
+        raise InputError.because(origin.name, reason(error)) from None
     try:
         head = _peek(raw)
         if head.data.startswith(b"\x1f\x8b"):
@@ -122,7 +123,7 @@ def open_origin(origin: Origin) -> BinaryIO:
             head = _peek(gzip.GzipFile(fileobj=head, mode="rb"))  # type: ignore[arg-type]
         refuse_binary(origin.name, head.data)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{origin.name}: {_reason(error)}") from None
+        raise InputError.because(origin.name, reason(error)) from None
     except InputError:
         if origin.path is not None:
             raw.close()
@@ -141,23 +142,23 @@ def plain(origin: Origin) -> bool:
 def refuse_binary(name: str, head: bytes) -> None:
     """Raise InputError where the first bytes are those of a known binary kind, or of none that is text."""
     if not head:
-        raise InputError(f"{name}: empty")
+        raise InputError.of(name, "empty")
     for magic, kind in _MAGIC:
         if head.startswith(magic) and not (
             len(magic) < 5 and head[:256].isascii() and head[:256].decode("ascii").isprintable()
         ):
-            raise InputError(f"{name}: binary file ({kind})")
+            raise InputError.of(name, "binary_kind", kind=kind)
     if _PICKLE.match(head):
-        raise InputError(f"{name}: binary file (Python pickle; a memory snapshot is no log)")
+        raise InputError.of(name, "pickle")
     if len(head) > 10 and head[8:10] == b'{"' and head[4:8] == bytes(4):
-        raise InputError(f"{name}: binary file (safetensors)")
+        raise InputError.of(name, "binary_kind", kind="safetensors")
     if detect(head).startswith(("utf-16", "utf-32")):
         return
     controls = len(head) - len(head.translate(None, _CONTROL))
     if controls > max(8, len(head) * 0.05):  # random bytes have 9 %, text none
-        raise InputError(f"{name}: binary file")
+        raise InputError.of(name, "binary")
     if head.count(0) > len(head) * 0.3 and head.count(0) < len(head):
-        raise InputError(f"{name}: binary file")
+        raise InputError.of(name, "binary")
 
 
 class _Peeked(io.RawIOBase):
@@ -198,9 +199,3 @@ def chunks(stream: BinaryIO, size: int) -> Iterator[bytes]:
     """The stream in pieces of at most `size` bytes."""
     while piece := stream.read(size):
         yield piece
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    return str(error).lower() or type(error).__name__

@@ -10,6 +10,7 @@ from oomdoc.ingest.document import Document, Line
 from oomdoc.ingest.encoding import decode
 from oomdoc.ingest.markup import unwrap
 from oomdoc.ingest.prefix import Peeler, habits
+from oomdoc.messages import said
 
 # No message is longer; what lies between the interesting places of a longer line is left out.
 LONGEST_LINE: Final = 50_000
@@ -31,7 +32,7 @@ def clean(data: bytes | str, file: str = "<text>") -> Document:
     lines = decoded.text.count("\n") + (0 if decoded.text.endswith("\n") or not decoded.text else 1)
     notes = list(decoded.notes)
     if "\0" in decoded.text:
-        notes.append(f"{decoded.text.count(chr(0))} NUL characters were dropped")
+        notes.append(said("input.nul", count=decoded.text.count(chr(0))))
     return _document(_numbered(decoded.text, 1), file, decoded.encoding, notes, lines, len(data), complete=True)
 
 
@@ -59,8 +60,8 @@ def clean_fragments(
         after = part[-1][0] + 1 if part else first
     if after <= total_lines:
         lines.append((after, SKIPPED.format(count=total_lines - after + 1)))
-    said = [*notes, *([f"some bytes were not valid {encoding} and were replaced"] if lost else [])]
-    return _document(lines, file, encoding, said, total_lines, total_bytes, complete=False)
+    remarks = [*notes, *([said("input.replaced_some", encoding=encoding)] if lost else [])]
+    return _document(lines, file, encoding, remarks, total_lines, total_bytes, complete=False)
 
 
 def _numbered(text: str, first: int) -> list[tuple[int, str]]:
@@ -90,15 +91,15 @@ def _document(
     *,
     complete: bool,
 ) -> Document:
-    said = list(notes)
+    remarks = list(notes)
     if any(len(line) > LONGEST_LINE for _, line in lines):
         longest = max(len(line) for _, line in lines)
-        said.append(f"lines of up to {longest} characters were read only around what looks like an error")
+        remarks.append(said("input.long_lines", longest=longest))
         lines = [(number, part) for number, line in lines for part in _shortened(line)]
     unwrapped = unwrap(lines)
     peeler = habits(line for _, line in unwrapped)
     cleaned = tuple(line for number, text in unwrapped for line in _lines(number, text, peeler))
-    return Document(file, cleaned, complete, encoding, total_lines, total_bytes, tuple(said))
+    return Document(file, cleaned, complete, encoding, total_lines, total_bytes, tuple(remarks))
 
 
 def _lines(number: int, text: str, peeler: Peeler) -> list[Line]:

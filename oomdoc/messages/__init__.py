@@ -2,9 +2,13 @@
 
 import json
 import os
+from errno import errorcode
 from functools import cache
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -37,6 +41,48 @@ def say(language: Language, key: str, **places: object) -> str:
     """The sentence of a key with its places filled; a missing key is a defect and raises KeyError."""
     sentence = _table(language)[key]
     return sentence.format(**places) if places else sentence
+
+
+class Said(str):
+    """A sentence that knows itself in Chinese; as a text it is English. Places may be sentences too."""
+
+    __slots__ = ("zh",)
+    zh: str
+
+    def __new__(cls, en: str, zh: str) -> Self:
+        """Both texts of one sentence."""
+        made = super().__new__(cls, en)
+        made.zh = zh
+        return made
+
+    def __reduce__(self) -> "tuple[type[Said], tuple[str, str]]":
+        """What a copy is made of."""
+        return Said, (str(self), self.zh)
+
+
+def said(key: str, **places: object) -> Said:
+    """The sentence of a key in both languages."""
+    return Said(say("en", key, **places), say("zh", key, **{name: told(place, "zh") for name, place in places.items()}))
+
+
+def told(text: object, language: Language) -> str:
+    """A text in a language where it knows it; names, figures and what others wrote are as they are."""
+    return text.zh if language == "zh" and isinstance(text, Said) else str(text)
+
+
+def joined(texts: "Iterable[str]", english: str = "; ", chinese: str = "；") -> Said:
+    """Several sentences as one."""
+    several = list(texts)
+    return Said(english.join(several), chinese.join(told(text, "zh") for text in several))
+
+
+def reason(error: Exception) -> str:
+    """Why the system refused, in both languages where it is one of the usual refusals."""
+    if isinstance(error, OSError) and error.strerror:
+        name = f"system.{errorcode.get(error.errno or 0, '')}"
+        english = error.strerror.lower()
+        return Said(english, say("zh", name)) if name in keys("zh") else english
+    return str(error).lower() or type(error).__name__
 
 
 def keys(language: Language) -> frozenset[str]:

@@ -305,7 +305,9 @@ def _notes(diagnosis: Diagnosis, language: Language) -> tuple[str, ...]:
                 other_from=say(language, f"how.{other.source.how}"),
             )
         )
-    sentences += [f"{read.name}: {read.note}" for read in case.inputs if read.note]
+    sentences += [
+        f"{read.name}: {(read.note_zh if language == 'zh' else None) or read.note}" for read in case.inputs if read.note
+    ]
     return tuple(sentences)
 
 

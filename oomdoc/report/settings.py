@@ -9,7 +9,7 @@ from oomdoc.facts.fact import TRUST, Fact, How
 from oomdoc.facts.model import Value
 from oomdoc.ingest.settings import SettingsRead
 from oomdoc.ingest.translate import Reading
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, say, told
 from oomdoc.report.layout import clip, pad, width
 from oomdoc.report.mask import mask
 
@@ -64,7 +64,7 @@ def as_json(read: SettingsRead, language: Language) -> str:
             }
             for issue in read.issues
         ],
-        "notes": [mask(note) for note in read.notes],
+        "notes": [mask(told(note, language)) for note in read.notes],
     }
     return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
 
@@ -75,7 +75,7 @@ def as_text(read: SettingsRead, language: Language, *, everything: bool = False)
     for issue in read.issues:
         place = f"--> {issue.file}:{issue.line}  " if issue.file else ""
         lines.append(mask(f"! {place}{issue.zh if language == 'zh' else issue.en}"))
-    lines += [mask(f"! {note}") for note in read.notes]
+    lines += [mask(f"! {told(note, language)}") for note in read.notes]
     if read.issues or read.notes:
         lines.append("")
     titles = tuple(say(language, f"settings.{key}") for key in ("native", "canonical", "value", "where"))

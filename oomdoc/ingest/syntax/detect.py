@@ -4,6 +4,7 @@ import re
 
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem
+from oomdoc.messages import said
 
 SUFFIXES = {
     ".sh": "shell",
@@ -140,7 +141,7 @@ def parse(text: str, file_name: str = "<text>", syntax: str | None = None) -> Pa
 
         return json_text.parse(text, file_name)
     if name == "jsonl":
-        return Parsed("jsonl", problems=(Problem(1, "JSON Lines are data, not a configuration; nothing was read"),))
+        return Parsed("jsonl", problems=(Problem(1, said("syntax.jsonl")),))
     if name == "toml":
         from oomdoc.ingest.syntax import toml_text
 

@@ -8,6 +8,7 @@ from dataclasses import field
 from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Setting, Text, scalar
+from oomdoc.messages import said
 
 LIMIT = 200_000  # settings kept; a configuration has hundreds, a data set of 50 MB has millions
 DEPTH = 200
@@ -66,14 +67,13 @@ class _Scanner:
         while position < size and not self.full:
             match = TOKEN.match(source, position)
             if match is None:
-                self.problem(position, "a string is not closed here")
+                self.problem(position, said("syntax.json_string"))
                 break
             kind, start, position = match.lastgroup, position, match.end()
             if kind == "blank":
                 continue
             if done:
-                message = "JSON Lines: many records, not one configuration; only the first was read"
-                self.problem(start, message if kind == "open" else "text after the end of the JSON value")
+                self.problem(start, said("syntax.json_lines" if kind == "open" else "syntax.json_after"))
                 break
             if not self.token(kind or "", start, position):
                 break
@@ -82,7 +82,7 @@ class _Scanner:
             if done and self.single:
                 break
         if self.stack and not self.full and not self.problems:
-            self.problem(size, f"the JSON ends early: {len(self.stack)} bracket(s) are still open")
+            self.problem(size, said("syntax.json_early", count=len(self.stack)))
         return Parsed("json", tuple(self.settings), (), tuple(self.problems))
 
     def token(self, kind: str, start: int, end: int) -> bool:
@@ -90,7 +90,7 @@ class _Scanner:
         top = self.stack[-1] if self.stack else None
         if kind == "open":
             if len(self.stack) >= DEPTH:
-                self.problem(start, f"nested deeper than {DEPTH}, not read further")
+                self.problem(start, said("syntax.deeper", depth=DEPTH))
                 return False
             array = self.text.text[start] == "["
             self.stack.append(_Frame(self.path(top), array, start, scalars=[] if array else None))
@@ -101,13 +101,13 @@ class _Scanner:
             return self.close(start, end)
         if kind == "colon":
             if top is None or top.array or top.key is None:
-                self.problem(start, "a colon without a key before it")
+                self.problem(start, said("syntax.json_colon"))
                 return top is not None
             return True
         if top is None:
             if kind == "string" or NUMBER.fullmatch(self.text.text[start:end]):
                 return True
-            self.problem(start, "no JSON value begins here")
+            self.problem(start, said("syntax.json_none"))
             return False
         if not top.array and top.key is None:
             return self.key(top, kind, start, end)
@@ -118,14 +118,14 @@ class _Scanner:
         written = self.text.text[start:end]
         following = self.text.text[end : end + 64].lstrip()
         if following and not following.startswith(":") and not following.startswith(("/", "#")):
-            self.problem(start, f"a key without a value: {written[:40]}")
+            self.problem(start, said("syntax.json_key", written=written[:40]))
             return False
         name = self.string(written) if kind == "string" else written
         top.key = name
         top.key_span = (start + 1, end - 1) if kind == "string" else (start, end)
         if name in top.seen:
             line, first = top.seen[name]
-            self.problem(start, f"the key {name!r} stands twice (first at line {line}); the last one counts")
+            self.problem(start, said("syntax.json_twice", name=repr(name), line=line))
             self.drop(f"{top.prefix}.{name}" if top.prefix else name, first)
         top.seen[name] = (self.text.line(start), len(self.settings))
         return True
@@ -139,7 +139,7 @@ class _Scanner:
         written = self.text.text[start:end]
         value = self.string(written) if kind == "string" else SPECIALS.get(written, scalar(written))
         if kind == "word" and written not in SPECIALS and not NUMBER.fullmatch(written):
-            self.problem(start, f"{written[:40]!r} is no JSON value")
+            self.problem(start, said("syntax.json_value", written=repr(written[:40])))
         if top.scalars is not None:
             top.scalars.append(value)
         path = self.path(top)
@@ -149,11 +149,11 @@ class _Scanner:
 
     def close(self, start: int, end: int) -> bool:
         if not self.stack:
-            self.problem(start, "a closing bracket without an opening one")
+            self.problem(start, said("syntax.json_closing"))
             return False
         frame = self.stack.pop()
         if (self.text.text[start] == "]") != frame.array:
-            self.problem(start, f"this bracket does not close the one of line {self.text.line(frame.start)}")
+            self.problem(start, said("syntax.json_other", line=self.text.line(frame.start)))
             return False
         parent = self.stack[-1] if self.stack else None
         if parent is None:
@@ -183,7 +183,7 @@ class _Scanner:
     ) -> None:
         if len(self.settings) >= LIMIT:
             self.full = True
-            self.problem(start, f"more than {LIMIT} values: this is data, not a configuration; the rest was not read")
+            self.problem(start, said("syntax.data", limit=LIMIT))
             return
         line = self.text.line(key[0] if key else start)
         self.settings.append(Setting(path, raw, value, self.text.file, line, key, span, "json"))  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from oomdoc.ingest.syntax.setting import (
     merge,
     shift,
 )
+from oomdoc.messages import said
 
 LIMIT = 2_000_000
 NEWLINE = lazy(r"\r\n|\r|\n")
@@ -41,7 +42,7 @@ ACTIONS: dict[str, Known] = {"store_true": False, "store_false": True, "count": 
 def parse(text: str, file_name: str = "<text>") -> Parsed:
     """Settings of a Python file; a part that cannot be parsed is scanned for keywords and the problem is named."""
     if len(text) > LIMIT:
-        return Parsed("python", problems=(Problem(1, f"a file of {len(text)} characters was not read"),))
+        return Parsed("python", problems=(Problem(1, said("syntax.file_long", count=len(text))),))
     if text[:1] == "\ufeff":
         return shift(parse(text[1:], file_name), 1, 0)
     if text[:1] in {" ", "\t"} or INDENTED.match(text):
@@ -53,7 +54,7 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
         tree = _tree(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None) or 1
-        problems.append(Problem(line, f"not Python 3: {getattr(error, 'msg', None) or error}"))
+        problems.append(Problem(line, said("syntax.not_python", why=getattr(error, "msg", None) or error)))
         blanked = BLANKED.sub(_blank, text)
         try:
             tree = _tree(blanked)
@@ -66,7 +67,7 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
     try:
         reader.body(tree.body, Scope(), None)
     except RecursionError:
-        problems.append(Problem(1, "nested too deeply, not read further"))
+        problems.append(Problem(1, said("syntax.deep")))
     commands = merge("python", [Parsed("python", tuple(reader.settings)), *reader.commands])
     return Parsed("python", commands.settings, commands.commands, tuple(problems))
 

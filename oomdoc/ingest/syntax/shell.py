@@ -15,6 +15,7 @@ from oomdoc.ingest.syntax.launch import SHELLS, Builder, assignment, is_flag
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Command, Lost, Parsed, Problem, Setting, Text, names, shift
 from oomdoc.ingest.syntax.shell_words import DEPTH, Evaluator, Node, Variables, Word
+from oomdoc.messages import said
 
 LIMIT = 2_000_000
 ARGUMENTS = names(
@@ -57,7 +58,7 @@ def parse(text: str, file_name: str = "<text>", *, pasted: bool = False) -> Pars
     """Settings and commands of a shell script; `pasted` repairs what pasting into a web page breaks everywhere."""
     original = Text.of(text, file_name)
     if len(text) > LIMIT:
-        return Parsed("shell", problems=(Problem(1, f"a script of {len(text)} characters was not read"),))
+        return Parsed("shell", problems=(Problem(1, said("syntax.script_long", count=len(text))),))
     fixed, note = continuation.windows(text), None
     if pasted:
         fixed, note = continuation.pasted(fixed)
@@ -69,7 +70,7 @@ def parse(text: str, file_name: str = "<text>", *, pasted: bool = False) -> Pars
     reader.visit(tree.root_node, 0, None)
     problems = list(reader.problems)
     if "\r\n" in text and not pasted and fixed == text and not file_name.lower().endswith((".bat", ".cmd", ".ps1")):
-        problems.append(Problem(1, "Windows line endings: bash reads the carriage return as part of the last word"))
+        problems.append(Problem(1, said("syntax.crlf")))
     return Parsed("shell", tuple(reader.handed_on()), tuple(reader.commands), tuple(problems))
 
 
@@ -88,7 +89,7 @@ class _Reader:
         """Walk statements in the order of the text, every branch of them."""
         if depth > DEPTH:
             if not any("deeply" in problem.message for problem in self.problems):
-                self.problems.append(Problem(self.text.line(node.start_byte), "nested too deeply, not read further"))
+                self.problems.append(Problem(self.text.line(node.start_byte), said("syntax.deep")))
             return
         kind = node.type
         note = BRANCHES.get(kind, note)
@@ -105,7 +106,7 @@ class _Reader:
                 self._loop(node)
             if kind == "ERROR" and node.end_byte > node.start_byte:
                 line = self.text.line(node.start_byte)
-                self.problems.append(Problem(line, "this is not shell as bash reads it (an open quote, prose?)"))
+                self.problems.append(Problem(line, said("syntax.not_shell")))
             for child in node.children:
                 self.visit(child, depth + 1, note)
             if kind == "ERROR":

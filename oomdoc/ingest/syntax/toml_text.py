@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.repr_text import skip_string
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Span, Text, scalar
+from oomdoc.messages import said
 
 KEY_PART = r"(?:[A-Za-z0-9_-]+|\"(?:[^\"\\\r\n]|\\.)*\"|'[^'\r\n]*')"
 KEY = lazy(rf"[ \t]*(?P<key>{KEY_PART}(?:[ \t]*\.[ \t]*{KEY_PART})*)[ \t]*=[ \t]*")
@@ -26,7 +27,7 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         found = re.search(r"at line (\d+)", str(error))
         line = int(found[1]) if found else len(reader.text.starts)
-        reader.problems.append(Problem(line, f"not TOML: {error}"))
+        reader.problems.append(Problem(line, said("syntax.not_toml", why=error)))
     return Parsed("toml", tuple(reader.settings), (), tuple(reader.problems))
 
 

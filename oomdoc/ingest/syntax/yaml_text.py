@@ -6,6 +6,7 @@ from typing import Any
 from oomdoc.facts.lazy import dataclass
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Parsed, Problem, Scalar, Setting, Text, scalar
+from oomdoc.messages import said
 
 LIMIT = 50_000
 DEEPEST = 100  # levels; the scanner's time grows with their square
@@ -31,7 +32,7 @@ def parse(text: str, file_name: str = "<text>") -> Parsed:
             before.problems = reader.problems
             reader = before
     if clean[1:] != text[1:]:
-        reader.problem(1, "characters that YAML forbids were read as replacement characters")
+        reader.problem(1, said("syntax.yaml_characters"))
     settings = [item for place, item in enumerate(reader.settings) if place not in reader.dropped]
     if "${" in text:
         from oomdoc.ingest.syntax.interpolation import resolve
@@ -50,20 +51,20 @@ def _read(text: str, clean: str, file_name: str) -> "tuple[_Reader, int | None]"
         for event in yaml.parse(clean, Loader=loader):
             reader.take(event)
             if len(reader.settings) > LIMIT:
-                reader.problem(1, f"more than {LIMIT} values; the rest was not read")
+                reader.problem(1, said("syntax.many", limit=LIMIT))
                 break
             if len(reader.stack) > DEEPEST:
                 place = event.start_mark
-                reader.problem(place.line + 1 if place else 1, f"nested deeper than {DEEPEST}; the rest was not read")
+                reader.problem(place.line + 1 if place else 1, said("syntax.yaml_deep", depth=DEEPEST))
                 break
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         broken = mark.line + 1 if mark else 1
         tab = clean.split("\n", broken)[broken - 1 : broken]
         why = "a tab indents it, and YAML allows only blanks" if tab and tab[0].lstrip(" ")[:1] == "\t" else None
-        reader.problem(broken, f"not YAML from here on: {why or error.problem or error.context}")
+        reader.problem(broken, said("syntax.yaml_from", why=why or error.problem or error.context))
     except (yaml.YAMLError, UnicodeError, ValueError) as error:
-        reader.problem(1, f"not YAML: {error}")
+        reader.problem(1, said("syntax.not_yaml", why=error))
     reader.finish()
     return reader, broken
 
@@ -132,7 +133,7 @@ class _Reader:
         if top is not None:
             top.scalars = None
         if event.tag and event.tag.startswith("tag:yaml.org,2002:python"):
-            self.problem(event.start_mark.line + 1, f"the tag {_tag(event.tag)} is not constructed")
+            self.problem(event.start_mark.line + 1, said("syntax.yaml_tag", tag=_tag(event.tag)))
         begin = event.start_mark.index
         frame = _Frame(self.path(), mapping, begin, len(self.settings), event.anchor)
         if not mapping:
@@ -163,7 +164,7 @@ class _Reader:
         if event.anchor or event.tag:
             begin += self.properties(begin, end)
         if event.tag and event.tag.startswith("tag:yaml.org,2002:python"):
-            self.problem(event.start_mark.line + 1, f"the tag {_tag(event.tag)} is not constructed")
+            self.problem(event.start_mark.line + 1, said("syntax.yaml_tag", tag=_tag(event.tag)))
         if top is not None and top.mapping and top.key is None:
             self.key(top, event, begin, end)
             return
@@ -187,9 +188,7 @@ class _Reader:
         if name in top.seen and name != "<<":
             line, first, last = top.seen[name]
             self.dropped.update(range(first, last))
-            self.problem(
-                event.start_mark.line + 1, f"the key {name!r} stands twice (first at line {line}); the last one counts"
-            )
+            self.problem(event.start_mark.line + 1, said("syntax.json_twice", name=repr(name), line=line))
 
     def next(self, top: _Frame, first: int) -> None:
         if top.mapping and top.key_depth:
@@ -232,7 +231,7 @@ class _Reader:
             top.key, top.key_span = f"*{name}", None
             return
         if name not in self.anchors:
-            self.problem(event.start_mark.line + 1, f"the alias *{name} has no anchor before it")
+            self.problem(event.start_mark.line + 1, said("syntax.yaml_alias", name=name))
         elif top.key == "<<" or (not top.mapping and top.prefix.rpartition(".")[2] == "<<"):
             top.merges.append(name)
             top.scalars = None
@@ -243,7 +242,7 @@ class _Reader:
     def copy(self, name: str, path: str, top: _Frame) -> None:
         prefix, settings = self.anchors[name]
         if len(self.settings) + len(settings) > LIMIT:
-            self.problem(1, f"aliases grow to more than {LIMIT} values; *{name} was not followed")
+            self.problem(1, said("syntax.yaml_grow", limit=LIMIT, name=name))
             return
         if top.scalars is not None and len(settings) == 1 and settings[0].key == prefix:
             value = settings[0].value
