@@ -9,7 +9,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from oomdoc.messages import Language, say
-from oomdoc.report.layout import clip, width
+from oomdoc.report.layout import clip, pad, width
 from oomdoc.tui.figures import show_fact
 from oomdoc.tui.ink import Line, one_line
 from oomdoc.tui.rows import strip_of
@@ -55,6 +55,7 @@ class CasePanel(ScrollView, can_focus=True):
         self._ascii_only = ascii_only
         self._rows: list[Fact | str] = []
         self._at = 0
+        self._origins = 0  # columns of the widest origin, so that values end in one column
         self.border_title = say(language, "tui.case")
 
     def show(self, case: "Case") -> None:
@@ -72,14 +73,20 @@ class CasePanel(ScrollView, can_focus=True):
         )
         self._at = next(kept, 1 if self._rows else 0)
         self.on_resize()
+        self._measure()
         self.border_subtitle = say(self.language, "tui.known", count=len(facts))
         self.refresh()
+
+    def _measure(self) -> None:
+        hows = {row.source.how for row in self._rows if not isinstance(row, str)}
+        self._origins = max((width(say(self.language, f"how.{how}")) for how in hows), default=0)
 
     def speak(self, language: Language) -> None:
         """Another language from here on."""
         self.language = language
         self.border_title = say(language, "tui.case")
         self.border_subtitle = say(language, "tui.known", count=sum(not isinstance(row, str) for row in self._rows))
+        self._measure()
         self.refresh()
 
     @property
@@ -102,7 +109,7 @@ class CasePanel(ScrollView, can_focus=True):
         return strip_of(self, line, room, ascii_only=self._ascii_only)
 
     def _row(self, fact: "Fact", room: int, chosen: bool) -> Line:
-        how = say(self.language, f"how.{fact.source.how}")
+        how = pad(say(self.language, f"how.{fact.source.how}"), self._origins)
         name = " " + clip(fact.name.partition(".")[2], room * 3 // 5)
         rest = max(room - width(name) - width(how) - 2, 4)
         value = clip(one_line(show_fact(fact)), rest)
