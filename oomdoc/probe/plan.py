@@ -256,11 +256,11 @@ def _parallel(facts: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
 
 
 def _widened(job: dict[str, Any]) -> dict[str, Any]:
-    """FSDP gathers float32 shards as the type that the step computes in (accelerate's MixedPrecision)."""
+    """FSDP gathers float32 shards as the type that the step computes in (accelerate's MixedPrecision): said of both."""
     way = job["parallel"]
     shards = way["sharding"] and way["ranks"] > 1 and way["sharding"] != "no_shard"
     if shards and job["autocast"] and job["dtype"] == "float32" and job["method"] == "full":
-        return {**job, "dtype": job["autocast"], "parallel": {**way, "widened": 2}}
+        return {**job, "parallel": {**way, "widened": 2}}
     return job
 
 

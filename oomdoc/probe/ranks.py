@@ -203,6 +203,8 @@ class Ranks:
             if rank.answer and rank.answer.get("error"):
                 raise WorkerError.of(rank.answer, self.python)
             if rank.ending and rank.ending.kind == "launcher":
+                if "No module named 'torch'" in rank.ending.said:
+                    raise WorkerError.of({"error": "environment", "message": "No module named 'torch'"}, self.python)
                 raise WorkerError("launcher", f"{self.launch.name}: {rank.ending.said}", launcher=self.launch.name,
                                   said=rank.ending.said)  # fmt: skip
 

@@ -32,6 +32,8 @@ class Run:
     """One dry run: the plan, the model, the ledger that fills up."""
 
     def __init__(self, plan: dict[str, Any], progress: Progress) -> None:
+        if (plan.get("parallel") or {}).get("widened"):  # the step sees what is gathered; `Shares` widens what is kept
+            plan = {**plan, "dtype": plan["autocast"]}
         self.plan = plan
         self.progress = progress
         self.notes: list[str] = []

@@ -128,7 +128,7 @@ def test_fsdp_under_mixed_precision_computes_in_the_narrow_type_and_keeps_wide_s
     run = {"model.name": "Qwen2.5-0.5B", "train.method": "full", "train.precision": "bfloat16",
            "train.pure_precision": False, "train.mixed_precision": True, "parallel.world_size": 4}  # fmt: skip
     job = plan_of({**run, "parallel.kind": "fsdp", "parallel.fsdp_sharding": "full_shard auto_wrap"}).job
-    assert (job["dtype"], job["autocast"], job["parallel"]["widened"]) == ("bfloat16", "bfloat16", 2)
+    assert (job["dtype"], job["autocast"], job["parallel"]["widened"]) == ("float32", "bfloat16", 2)
     assert job["parallel"]["sharding"] == "full_shard"
     for other in ({"parallel.kind": "ddp"}, {"parallel.kind": "fsdp", "parallel.fsdp_sharding": "no_shard"}):
         job = plan_of({**run, **other}).job
