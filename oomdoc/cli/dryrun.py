@@ -164,10 +164,11 @@ def run_errors() -> tuple[type[Exception], ...]:
 def refuse(error: Exception, language: Language) -> int:
     """Say why it cannot be run, and what can be done instead."""
     from oomdoc.memory.predict import UnknownModelError
+    from oomdoc.report.probe_text import worker_text
 
-    text = str(error)
+    text = worker_text(error, language)
     if isinstance(error, UnknownModelError):
-        text = say(language, "estimate.unknown_model", name=text) if text else say(language, "estimate.no_model")
+        text = say(language, "estimate.unknown_model", name=error) if str(error) else say(language, "estimate.no_model")
     kind = getattr(error, "kind", "")
     where = getattr(error, "where", "")
     diagnostics.say_error(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import Language, preferred, reason, said, say
+from oomdoc.messages import Language, preferred, reason, said, say, told
 
 # Options that stand for one fact each; `--set NAME=VALUE` reaches every other fact.
 _FACTS: dict[str, str] = {
@@ -96,7 +96,7 @@ def _answer(facts: dict[str, Any], options: dict[str, Any], language: Language) 
                 say(language, "estimate.unknown_model", name=str(error)), say(language, "estimate.unknown_model_help")
             )
     except (ArchitectureError, SettingsError) as error:
-        diagnostics.say_error(str(error))
+        diagnostics.say_error(told(error.args[0], language))
     return diagnostics.USAGE
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from oomdoc.memory.architecture import Architecture, ArchitectureError, Counts, Experts, Latent, Said, Shape, Vision
 from oomdoc.memory.catalog import resolve, shapes, suggest
 from oomdoc.memory.counts import Sizes, encoder_counts, language_counts, vision_counts
+from oomdoc.messages import said
 
 _ALIASES = {
     "hidden_size": ("hidden_size", "n_embd", "d_model", "dim"),
@@ -33,7 +34,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
     Raises ArchitectureError where a needed key is missing or its value cannot be meant (negative, or beyond any model).
     """
     if not isinstance(config, Mapping):
-        raise ArchitectureError("config.json does not hold an object")
+        raise ArchitectureError(said("model.no_object", file="config.json"))
     label = name or str(config.get("_name_or_path") or config.get("model_type") or "config.json")
     text = next((config[key] for key in _TEXT_KEYS if isinstance(config.get(key), Mapping)), config)
     if "text_config" in text and isinstance(text["text_config"], Mapping):  # Omni keeps it one level deeper
@@ -41,7 +42,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
     outer = str(config.get("model_type") or text.get("model_type") or "")
     inner = str(text.get("model_type") or outer)
     if "num_hidden_layers" not in text and (outer in {"t5", "whisper", "mllama"} or "unet" in outer):
-        raise ArchitectureError(f"{label}: model_type {outer} is read from the catalog only, not from its config")
+        raise ArchitectureError(said("model.catalog_only", label=label, kind=outer))
     known = shapes()
     base_shape = known.get(inner) or known.get(outer.removesuffix("_text")) or known.get(inner.removesuffix("_text"))
     assumed: list[Said] = []
@@ -83,7 +84,7 @@ def _sizes(text: Mapping[str, Any], label: str, kind: str) -> Sizes:
     kv_heads = _number(text, "num_key_value_heads", label, default=kv_default)
     head_dim = _optional(text, label, "head_dim", "kv_channels") or hidden // heads
     if hidden % heads and not text.get("head_dim"):
-        raise ArchitectureError(f"{label}: hidden_size {hidden} is not divisible by {heads} attention heads")
+        raise ArchitectureError(said("model.heads", label=label, hidden=hidden, heads=heads))
     return Sizes(
         hidden, intermediate, layers, heads, kv_heads, head_dim, _number(text, "vocab_size", label),
         _number(text, "max_position_embeddings", label, default=2048), _tied(text, kind),
@@ -96,12 +97,14 @@ def _number(text: Mapping[str, Any], key: str, label: str, default: int | None =
         if value is None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
-            raise ArchitectureError(f"{label}: {alias} is {value!r}, a whole number is needed")
+            raise ArchitectureError(said("model.whole", label=label, field=alias, value=repr(value)))
         if not 1 <= value <= _LIMITS[key]:
-            raise ArchitectureError(f"{label}: {alias} = {int(value):,} cannot be meant (1 to {_LIMITS[key]:,})")
+            raise ArchitectureError(
+                said("model.limits", label=label, field=alias, value=f"{int(value):,}", most=f"{_LIMITS[key]:,}")
+            )
         return int(value)
     if default is None:
-        raise ArchitectureError(f"{label}: {key} is missing")
+        raise ArchitectureError(said("model.missing", label=label, field=key))
     return default
 
 
@@ -192,7 +195,7 @@ def _optional(section: Mapping[str, Any], label: str, *names: str, default: int 
             continue
         whole = isinstance(value, int | float) and not isinstance(value, bool) and value == value // 1
         if not whole or not 0 <= value <= 10_000_000:
-            raise ArchitectureError(f"{label}: {name} is {value!r}, which cannot be meant")
+            raise ArchitectureError(said("model.not_meant", label=label, field=name, value=repr(value)))
         if value:
             return int(value)
     return default

@@ -6,6 +6,7 @@ from typing import Any
 from oomdoc.memory.architecture import Architecture, Said
 from oomdoc.memory.knowledge import habits, version
 from oomdoc.memory.settings import SettingsError
+from oomdoc.messages import said
 
 _LIMITS = {
     "train.per_device_batch_size": 65_536, "train.max_length": 20_000_000, "train.sequence_tokens": 20_000_000,
@@ -46,9 +47,9 @@ class FactsView:
         try:
             count = int(float(value))
         except (TypeError, ValueError, OverflowError):
-            raise SettingsError(f"{name} is {value!r}, a number is needed") from None
+            raise SettingsError(said("setting.number", name=name, value=repr(value))) from None
         if count < 0 or count > _LIMITS.get(name, 1 << 60):
-            raise SettingsError(f"{name} = {count:,} cannot be meant")
+            raise SettingsError(said("setting.not_meant", name=name, value=f"{count:,}"))
         return count
 
     def assume(self, en: str, zh: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from oomdoc.memory.architecture import Said
 from oomdoc.memory.facts_view import FactsView
 from oomdoc.memory.settings import WIDTHS, Images, Parallel, Serving, SettingsError
+from oomdoc.messages import said
 
 _SPREAD: dict[str, Said] = {
     "ddp": (
@@ -82,7 +83,7 @@ class MachineView(FactsView):
         if "fsdp" in kind:
             kind = "fsdp"
         if stage > 3:
-            raise SettingsError(f"parallel.zero_stage = {stage} cannot be meant")
+            raise SettingsError(said("setting.not_meant", name="parallel.zero_stage", value=stage))
         cards = self.number("hardware.gpu_count") or 1
         if not world and cards > 1 and not kind and self.habits["several"] == "device_map" and not stage:
             world = cards

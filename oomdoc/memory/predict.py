@@ -14,6 +14,7 @@ from oomdoc.memory.local import find_local
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import SettingsError
+from oomdoc.messages import reason, said
 
 
 class UnknownModelError(ArchitectureError):
@@ -36,7 +37,7 @@ def architecture_of(facts: Mapping[str, Any]) -> Architecture:
     parameters = facts.get("model.parameters")
     size = int(parameters) if isinstance(parameters, int | float) and not isinstance(parameters, bool) else None
     if size is not None and not 1_000 <= size <= 10**14:
-        raise ArchitectureError(f"model.parameters = {size:,} cannot be meant")
+        raise ArchitectureError(said("setting.not_meant", name="model.parameters", value=f"{size:,}"))
     found = find(str(name), size) if name else find(None, size) if size else None
     if found is None:
         raise UnknownModelError(str(name or ""))
@@ -62,9 +63,9 @@ def read_config(path: str, name: str = "") -> Architecture:
     try:
         loaded = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ArchitectureError(f"cannot read {file}: {error.strerror}") from None
+        raise ArchitectureError(said("usage.cannot_read", name=file, why=reason(error))) from None
     except ValueError as error:
-        raise ArchitectureError(f"{file} is not JSON: {error}") from None
+        raise ArchitectureError(said("model.not_json", file=file, why=error)) from None
     return from_config(loaded, name or (file.parent.name or file.stem))
 
 

@@ -16,6 +16,7 @@ from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.vision import in_math, sides
+from oomdoc.messages import reason, said
 from oomdoc.probe.builds import Build, builds_of
 from oomdoc.probe.configs import NoConfigError
 
@@ -69,10 +70,8 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
         folder = Path(str(path)).expanduser()
         job["path"] = str(folder if folder.is_dir() else folder.parent)
     if job["padded"]:
-        assumed.append((
-            "samples of one batch differ in length: a padding mask reaches the attention",
-            "同一批样本长度不一：注意力带有 padding 掩码",
-        ))  # fmt: skip
+        padded = said("plan.padded")
+        assumed.append((str(padded), padded.zh))
     return Plan(job, settings, model, tuple(dict.fromkeys(assumed)))
 
 
@@ -93,9 +92,7 @@ def _ways(
         try:
             return builds_of(model, settings.images)
         except NoConfigError:
-            raise PlanError(
-                f"{model.name}: the catalog cannot build this model; give its config.json (--config)"
-            ) from None
+            raise PlanError(said("plan.no_config", name=model.name)) from None
     own = Build("own", dict(config), {})
     named = _named(facts, config) if config.get("auto_map") else None
     if named is None:
@@ -122,11 +119,11 @@ def read(path: str) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PlanError(f"cannot read {file}: {error.strerror}") from None
+        raise PlanError(said("usage.cannot_read", name=file, why=reason(error))) from None
     except ValueError as error:
-        raise PlanError(f"{file} is not JSON: {error}") from None
+        raise PlanError(said("model.not_json", file=file, why=error)) from None
     if not isinstance(found, dict):
-        raise PlanError(f"{file} does not hold an object")
+        raise PlanError(said("model.no_object", file=file))
     return found
 
 

@@ -41,10 +41,10 @@ _LENGTHS = ("train.sequence_tokens", "train.max_length")
 
 
 class Reason(NamedTuple):
-    """A sentence of [verify] with what stands in its places; `phases` among them are names of moments."""
+    """A sentence of [verify] with what stands in its places: texts, names of moments, or the error that ended a run."""
 
     key: str
-    places: Mapping[str, str]
+    places: Mapping[str, str | Exception]
 
 
 class Ran(NamedTuple):
@@ -326,7 +326,7 @@ def _not_run(subject: Subject, error: Exception, python: str | None) -> Check:
         return _unclear(subject, f"refused_{error.reason}", **_refusal(error, python))
     if isinstance(error, UnknownModelError):
         return _unclear(subject, "unknown_model", name=str(error)) if str(error) else _unclear(subject, "no_model")
-    return _unclear(subject, "not_run", reason=(str(error).splitlines() or [type(error).__name__])[0])
+    return Check(subject, "unclear", (Reason("not_run", {"reason": error}),))
 
 
 def _refusal(error: RefusedError, python: str | None) -> dict[str, str]:

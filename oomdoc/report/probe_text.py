@@ -5,7 +5,7 @@ from typing import Any
 
 from oomdoc.facts.units import size
 from oomdoc.memory.profile import MemoryProfile
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, say, told
 from oomdoc.report.memory_text import table
 
 _NAMES = {"closed_form": "estimate", "dry_run": "dryrun", "probe": "probe"}
@@ -107,6 +107,18 @@ def trouble(error: Any, language: Language) -> tuple[str, str] | None:
     if error.kind not in keys:
         return None
     return say(language, f"probe.{keys[error.kind]}", **places), say(language, "probe_refused.help_dryrun")
+
+
+def worker_text(error: Exception, language: Language) -> str:
+    """Why something could not be run, in one line; what a library said is left in its own words."""
+    kind = getattr(error, "kind", "")
+    if kind in {"time", "died"}:
+        return ending({"kind": kind, **error.places}, language)  # type: ignore[attr-defined]
+    known = trouble(error, language) if kind else None
+    if known is not None:
+        return known[0]
+    text = error.args[-1] if error.args else ""
+    return (told(text, language).splitlines() or [type(error).__name__])[0]
 
 
 def trial_text(trial: Mapping[str, Any], language: Language) -> str:

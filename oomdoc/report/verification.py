@@ -50,13 +50,17 @@ def _sentences(check: Check, language: Language) -> Iterator[str]:
 
 def said(reason: Reason, language: Language) -> str:
     """One reason as a sentence."""
-    known = keys(language)
-    places = {
-        name: say(language, f"moment.{value}") if name in _NAMED and f"moment.{value}" in known else value
-        for name, value in reason.places.items()
-    }
+    places = {name: _placed(name, value, language) for name, value in reason.places.items()}
     if reason.key.startswith(_REFUSED):
         why = reason.key.removeprefix(_REFUSED)
         instead = say(language, "verify.instead_busy" if why == "busy" else "verify.instead")
         return say(language, f"probe_refused.{why}", **places) + ("；" if language == "zh" else "; ") + instead
     return say(language, f"verify.{reason.key}", **places)
+
+
+def _placed(name: str, value: str | Exception, language: Language) -> str:
+    if isinstance(value, Exception):
+        from oomdoc.report.probe_text import worker_text
+
+        return worker_text(value, language)
+    return say(language, f"moment.{value}") if name in _NAMED and f"moment.{value}" in keys(language) else value
