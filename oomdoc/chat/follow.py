@@ -18,7 +18,8 @@ _TREND_EVERY: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What a followed log has brought; `kind` is grown (`told`: its bytes), trouble (a sentence), crash or end."""
+    """What a followed log has brought; `kind` is grown (`told`: its bytes), trouble (a sentence), crash, finished (the
+    run says that its work is done) or end (nothing more will be written)."""
 
     kind: str
     path: str
@@ -36,21 +37,26 @@ class Follower:
         self._grew_at = self._judged_at = 0.0
         self._told: set[str] = set()
         self._failed_at: float | None = None
+        self._unread = False  # whether something came in which the run's end was not looked for
 
     def step(self, now: float) -> list[News]:
         """What is new since the last look."""
         grown = self._read()
         news: list[News] = []
         if grown:
-            self._grew_at = now
+            self._grew_at, self._unread = now, True
             if self._failed_at is None and _fails(self._fresh):
                 self._failed_at = now
             # The last line may be half written: it is looked at again with what follows.
             self._fresh = self._fresh[self._fresh.rfind(b"\n") + 1 :]
             news.append(News("grown", self.path, str(self._offset)))
         if self._failed_at is not None and now - self._grew_at >= _QUIET:
-            self._failed_at = None
+            self._failed_at, self._unread = None, False
             news.append(News("crash", self.path))
+        elif self._unread and now - self._grew_at >= _QUIET:
+            self._unread = False
+            if _finished(self._tail):
+                news.append(News("finished", self.path))
         elif self._tail and now - self._judged_at >= _TREND_EVERY:
             self._judged_at = now
             news += self._trends()
@@ -115,6 +121,13 @@ def _fails(data: bytes) -> bool:
     from oomdoc.ingest.text import clean
 
     return any(one.event.kind == "oom" and one.event.fatal for one in sightings(clean(data, "")))
+
+
+def _finished(data: bytes) -> bool:
+    from oomdoc.ingest import finish
+    from oomdoc.ingest.text import clean
+
+    return bool(finish.read(clean(data, "")))
 
 
 def _shown(value: int, unit: str) -> str:

@@ -128,6 +128,9 @@ class LineMode:
             write("\n")
         if news.kind == "trouble":
             self._show((SayBlock((news.told,), "warn"),))
+        elif news.kind == "finished":
+            self._remark("session.watch_finished", "good", path=news.path)
+            self._follower = None
         else:
             self._remark("tui.watch_crash", "warn", path=news.path)
             self._follower = None

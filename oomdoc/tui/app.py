@@ -225,6 +225,9 @@ class DoctorApp(Room):
             self.remark("tui.watch_crash", "bad", path=event.path)
             self.bell()
             self.read_more((event.path,))
+        elif event.kind == "finished":
+            self._told_crash = True  # the end of a pipe brings nothing new then
+            self.remark("session.watch_finished", "good", path=event.path)
         elif event.kind == "trouble":
             self.run_worker(self.chat.add([Told(event.told, "warn")]))
             self.bell()

@@ -72,6 +72,20 @@ def test_a_watched_log_is_followed_after_the_end_of_input(run: Path) -> None:
     assert done.returncode in (0, 1)
 
 
+def test_a_watched_run_that_ends_well_is_told(run: Path) -> None:
+    def end() -> None:
+        time.sleep(2.0)
+        with (run / "train.log").open("a") as log:
+            log.write("{'train_runtime': 12.5, 'train_loss': 1.1}\n")
+
+    threading.Thread(target=end).start()
+    done = subprocess.run(
+        plain(run, "--watch", "train.log"), cwd=run, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False, timeout=60,
+    )  # fmt: skip
+    assert "has reached its end" in done.stdout
+
+
 def test_a_script_that_asks_for_watching_ends_with_its_input(run: Path) -> None:
     (run / "train.log").write_text(OOM)
     (run / "train.sh").write_text("python train.py --per_device_train_batch_size 8 --max_length 2048\n")
