@@ -12,8 +12,17 @@ from oomdoc.patch.draft import Draft
 from oomdoc.patch.edits import Splice
 from oomdoc.patch.insert import Container, containers, inserted, prefixed
 from oomdoc.patch.names import kin, options
-from oomdoc.patch.render import Unwritable, rendered, told
-from oomdoc.patch.spell import beside, command_only, fewer_devices, means, silent_value, spelled, switches
+from oomdoc.patch.render import Raw, Unwritable, rendered, told
+from oomdoc.patch.spell import (
+    beside,
+    command_only,
+    fewer_devices,
+    makes_section,
+    means,
+    silent_value,
+    spelled,
+    switches,
+)
 from oomdoc.patch.stand import Place, Stated, launch_of, occupied, stating
 
 _VARIABLE = re.compile(r"\$?\{?(\w+)\}?\Z")
@@ -219,6 +228,24 @@ def _insertions(place: Place, fact: str, value: Value, changes: Mapping[str, Val
             native = shown(last, container.kind, told(written, container.kind))
             keys = frozenset({last, name, last.replace("_", "-"), f"{container.parent.rpartition('|')[2]}.{last}"})
             yield Candidate(index, (splice,), native, fact, value, keys, near.line, covered)
+        if makes_section(layer.id, name):
+            yield from _sections(place, name, written, fact, value)
+
+
+def _sections(place: Place, name: str, written: Value, fact: str, value: Value) -> Iterator[Candidate]:
+    """A section with the option as its only entry, in a JSON file that has the section around it but not this one."""
+    around, _, last = name.rpartition(".")
+    outer, _, section = around.rpartition(".")
+    for index, draft in enumerate(place.drafts):
+        for container in containers(draft):
+            taken = any(f"{setting.key}.".startswith(f"{around}.") for setting in draft.parsed.settings)
+            if container.kind != "json" or container.parent != outer or taken:
+                continue
+            near = container.settings[-1]
+            entry = Raw(f"{{{rendered(last, 'json')}: {rendered(written, 'json')}}}")
+            splice = inserted(draft, container, section, entry, near, switch="value")
+            native = f'"{section}": {entry}'
+            yield Candidate(index, (splice,), native, fact, value, frozenset({name}), near.line)
 
 
 def _is_nested(place: Place, parameter: Parameter) -> bool:

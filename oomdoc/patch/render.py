@@ -18,8 +18,16 @@ class Unwritable(Exception):  # noqa: N818 (it is no failure: the value is shown
     """A value that has no plain text in a syntax, such as a list on a command line."""
 
 
+class Raw(str):
+    """Text of a syntax that is written as it is."""
+
+    __slots__ = ()
+
+
 def rendered(value: Value, kind: str, siblings: Sequence[Setting] = (), like: Setting | None = None) -> str:
     """The text of a value. `like` is the setting that it replaces, `siblings` those around it. Raises Unwritable."""
+    if isinstance(value, Raw):
+        return value
     if like is not None and (quoted := _quoted(value, like)) is not None:
         return quoted
     if isinstance(value, bool) and like is not None and kind not in {"json", "toml"} and like.raw in {"True", "False"}:

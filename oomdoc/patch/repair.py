@@ -7,6 +7,7 @@ from oomdoc.ingest.issue import Issue
 from oomdoc.ingest.settings import SettingsRead
 from oomdoc.ingest.syntax.setting import Lost
 from oomdoc.patch.draft import Draft, difference, mark, sound
+from oomdoc.patch.edits import Splice
 
 
 def repaired(drafts: Sequence[Draft], said: SettingsRead) -> list[Draft]:
@@ -30,12 +31,43 @@ def repaired(drafts: Sequence[Draft], said: SettingsRead) -> list[Draft]:
 def _continued(draft: Draft, lost: Lost) -> Draft | None:
     """The backslash that was missing, or that a blank or an empty line made useless."""
     start, end = lost.break_span
-    if draft.text[start:end].strip(" \t\r\n\\") or lost.reason == "comment":
-        return None  # a comment stands there, and stays
+    if lost.reason == "comment":
+        return _with_notes_above(draft, lost)
+    if draft.text[start:end].strip(" \t\r\n\\"):
+        return None
     tail = "\r" if draft.text[start:end].endswith("\r") else ""
     while start and draft.text[start - 1] in " \t":
         start -= 1
-    after = draft.with_splices([(start, end, f" \\{tail}")])
+    return _arriving(draft, lost, [(start, end, f" \\{tail}")])
+
+
+def _with_notes_above(draft: Draft, lost: Lost) -> Draft | None:
+    """Comments inside a command end it for the shell: they move above it, each on a line of its own."""
+    start, end = lost.break_span
+    lines = [line.strip(" \t\r") for line in draft.text[start:end].split("\n")]
+    notes = [line for line in lines if line.startswith("#")]
+    if not notes or any(line.strip("\\") for line in lines if line not in notes):
+        return None
+    command = max(
+        (one for one in draft.parsed.commands if one.span[0] <= start), key=lambda one: one.span, default=None
+    )
+    if command is None:
+        return None
+    top = draft.text.rfind("\n", 0, command.span[0]) + 1
+    indent = draft.text[top : command.span[0]]
+    if indent.strip(" \t"):
+        return None  # something else stands in front of the command on its line
+    eol = "\r\n" if "\r\n" in draft.text else "\n"
+    tail = "\r" if draft.text[start:end].endswith("\r") else ""
+    while start and draft.text[start - 1] in " \t":
+        start -= 1
+    above = "".join(f"{indent}{note}{eol}" for note in notes)
+    return _arriving(draft, lost, [(top, top, above), (start, end, f" \\{tail}")])
+
+
+def _arriving(draft: Draft, lost: Lost, splices: list[Splice]) -> Draft | None:
+    """The draft with edits by which exactly the lost options arrive."""
+    after = draft.with_splices(splices)
     went, came = difference(draft.parsed, after.parsed)
     arrived = {(flag.kind, flag.key, repr(flag.value)) for flag in lost.flags}
     if went or not sound(draft.parsed, after.parsed):

@@ -45,6 +45,11 @@ def beside(layer: str, option: str) -> frozenset[str] | None:
     return None if found is None else frozenset(normal(word) for word in found)
 
 
+def makes_section(layer: str, option: str) -> bool:
+    """Whether an option may be written with a new section around it."""
+    return option in _tables().get(layer, {}).get("sections", ())
+
+
 def switches(framework: str | None) -> str:
     """How a yes or no is given on the command line: `value`, `bare` or `by-hand`."""
     for name in _family(framework):

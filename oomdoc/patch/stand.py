@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from oomdoc.facts.fact import TRUST
 from oomdoc.ingest.convert import SILENT, convert
-from oomdoc.ingest.frameworks import Parameter, normal
+from oomdoc.ingest.frameworks import Framework, Parameter, normal
 from oomdoc.ingest.launch import launched
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command, Setting
@@ -50,11 +50,13 @@ def stating(place: Place, fact: str, *, silent: bool = False) -> list[Stated]:
         for order, setting in enumerate(draft.parsed.settings):
             if setting.kind in {"positional", "dump", "assignment"} or (setting.value_span is None and setting.raw):
                 continue
-            _, parameters = place.vocabulary.meanings(setting)
+            layer, parameters = place.vocabulary.meanings(setting)
             for parameter in parameters:
                 if parameter.fact != fact or parameter.inactive:
                     continue
-                if (convert(parameter, setting.value) is SILENT) != silent or (silent and not _is_off(setting)):
+                if (convert(parameter, setting.value) is SILENT) != silent or (
+                    silent and not _says_little(setting, layer)
+                ):
                     continue
                 found.append((TRUST[how(setting)], -order, Stated(index, setting, parameter)))
     if not found and fact in _LAUNCH and not silent:
@@ -62,9 +64,11 @@ def stating(place: Place, fact: str, *, silent: bool = False) -> list[Stated]:
     return [one for _, _, one in sorted(found, key=lambda entry: entry[:2])]
 
 
-def _is_off(setting: Setting) -> bool:
-    """Whether a value only says that something is off; `auto` leaves it to another program instead."""
-    return str(setting.value).lower() in {"false", "none", "null", "no", ""}
+def _says_little(setting: Setting, layer: Framework | None) -> bool:
+    """Whether a value only says that something is off, or left to the program; a library's `auto` asks the trainer."""
+    text = str(setting.value).lower()
+    own = layer is not None and layer.role != "component"
+    return text in {"false", "none", "null", "no", ""} or (own and text == "auto")
 
 
 def _launching(place: Place, fact: str) -> list[Stated]:

@@ -292,3 +292,23 @@ def test_options_that_only_some_scripts_take_are_told_and_not_invented():
     assert {hand.key for hand in plan.by_hand} == {"some_programs"}
     seq2seq = HF.replace("TrainingArguments", "Seq2SeqTrainingArguments")
     assert "predict_with_generate=False" in patched({"eval.predict_with_generate": False}, train_py=seq2seq)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_comments_inside_a_command_move_above_it(end):
+    script = "cd x\nswift sft \\\n    --model a/b \\\n    # --max_length 4096 \\\n    --train_type lora  # small\n    --lora_rank 8\n"
+    new = patched({"lora.rank": 4}, run_sh=script.replace("\n", end))
+    wanted = "cd x\n# --max_length 4096 \\\n# small\nswift sft \\\n    --model a/b \\\n    --train_type lora \\\n    --lora_rank 4\n"
+    assert new == wanted.replace("\n", end)
+
+
+def test_a_comment_stays_where_the_command_does_not_begin_its_line():
+    script = "cd x && swift sft \\\n    --model a/b \\\n    # small \\\n    --train_type lora\n"
+    assert not planned({}, run_sh=script).files
+
+
+def test_offload_gets_a_section_of_its_own_in_the_deepspeed_file():
+    text = '{\n  "zero_optimization": {\n    "stage": 2, // keep\n    "overlap_comm": true\n  }\n}\n'
+    new = patched({"parallel.offload": "optimizer"}, ds_json=text)
+    entry = '    "offload_optimizer": {"device": "cpu"},\n    "overlap_comm"'
+    assert new == text.replace('    "overlap_comm"', entry)
