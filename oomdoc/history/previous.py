@@ -12,6 +12,7 @@ from oomdoc.facts.fact import TRUST, UNKNOWN, How, Known
 from oomdoc.facts.model import Value
 from oomdoc.history.recall import Recalled
 from oomdoc.ingest.errors import InputError
+from oomdoc.messages import reason
 from oomdoc.remedies.remedy import Ladder, Remedy, remedies
 
 _SCHEMA: Final = "oomdoc.report/"
@@ -24,25 +25,25 @@ def read_previous(name: str) -> dict[str, Any]:
     path = Path(name)
     try:
         if path.is_dir():
-            raise InputError(f"{name}: a folder; a report of oomdoc diagnose --format json is needed")
+            raise InputError.of(name, "report_folder")
         if path.stat().st_size > _LARGEST:
-            raise InputError(f"{name}: too large for a report of oomdoc diagnose --format json")
+            raise InputError.of(name, "report_large")
         raw = json.loads(path.read_bytes())
     except OSError as error:
-        raise InputError(f"{name}: {(error.strerror or str(error)).lower()}") from None
+        raise InputError.because(name, reason(error)) from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{name}:{error.lineno}: not JSON ({error.msg.lower()})") from None
+        raise InputError.of(f"{name}:{error.lineno}", "not_json_why", why=error.msg.lower()) from None
     except (UnicodeDecodeError, RecursionError):
-        raise InputError(f"{name}: not JSON") from None
+        raise InputError.of(name, "not_json") from None
     schema = raw.get("schema") if isinstance(raw, dict) else None
     if not isinstance(schema, str) or not schema.startswith(_SCHEMA):
-        raise InputError(f"{name}: not a report of oomdoc diagnose --format json")
+        raise InputError.of(name, "no_report")
     if schema != f"{_SCHEMA}1":
-        raise InputError(f"{name}: written by another version of oomdoc (schema {schema})")
+        raise InputError.of(name, "report_version", schema=schema)
     try:
         _checked(raw)
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise InputError(f"{name}: a damaged report; write it again with oomdoc diagnose --format json") from None
+        raise InputError.of(name, "report_damaged") from None
     return dict(raw)
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from oomdoc.engine.aftermath import SETTLED
 from oomdoc.engine.attempt import Attempt
@@ -14,6 +14,9 @@ from oomdoc.facts.model import Value
 from oomdoc.history.place import Print, database, key_of, logs_of, places_of, print_of, starts_as
 from oomdoc.history.record import read_from
 from oomdoc.history.store import opened
+
+
+_CLOCKS: Final = 2.0  # seconds by which a file's time may lag behind ours: coarse clocks, another machine's disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,8 @@ def _fits(fix: dict[str, Any], run: _Run, entry: dict[str, Any] | None) -> bool:
 def _not_after(fix: dict[str, Any], run: _Run, *, asked: bool) -> str | None:
     """Why a log says nothing about a change: it was written before it. None where it may speak."""
     if run.mark is None:  # a pipe or a paste: when it was written is for the person to say
-        return None if asked else "older"
-    if run.mark.written < fix["at"]:
+        return None if asked else "piped"
+    if run.mark.written < fix["at"] - _CLOCKS:
         return "older"
     of = fix["of"]
     if run.mark.whole == of["print"] and not asked:

@@ -230,6 +230,28 @@ def test_a_pipe_leaves_no_trace(folder, remembering):
     assert not remembering.exists()
 
 
+def test_what_is_piped_in_counts_where_the_person_says_so(folder, remembering):
+    applied()
+    text = Path(failing()).read_text(encoding="utf-8")
+    told = CliRunner().invoke(diagnose, ["-", "-c", "train.sh"], input=text, standalone_mode=False)
+    assert "After the fix" not in told.stdout
+    assert "--previous auto" in told.stderr
+    asked = ["-", "-c", "train.sh", "--previous", "auto"]
+    told = CliRunner().invoke(diagnose, asked, input=text, standalone_mode=False)
+    assert "After the fix" in told.stdout
+    with sqlite3.connect(remembering) as db:
+        assert db.execute("select count(*) from diagnoses").fetchone() == (1,)
+
+
+def test_a_file_whose_clock_lags_is_no_older_log(folder):
+    applied()
+    failing()
+    aged("new.log", 1)
+    assert attempt("new.log", "-c", "train.sh")["outcome"] == "failed"
+    aged("new.log", 60)
+    assert attempt("new.log", "-c", "train.sh") is None
+
+
 def test_previous_takes_a_report(folder, tmp_path):
     case = tmp_path / "case.json"
     case.write_text(call(diagnose, "train.log", "-c", "train.sh", "--json", "--no-history").stdout, encoding="utf-8")
