@@ -7,7 +7,7 @@ import click
 
 from oomdoc.cli import diagnostics
 from oomdoc.history.place import may_know, wanted
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, said, say
 
 if TYPE_CHECKING:
     from oomdoc.engine.attempt import Attempt
@@ -32,7 +32,7 @@ class Remembered:
     def tried(self, previous: str | None) -> Tried | None:
         """What tells the attempts of a case: a report, the history, or nothing. Raises InputError for a report."""
         if previous == _AUTO and self._off:
-            raise click.UsageError("--previous auto needs the history, which is switched off")
+            raise click.UsageError(said("usage.no_history"))
         if previous is not None and previous != _AUTO:
             from oomdoc.history.previous import read_previous
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from oomdoc.facts import base
 from oomdoc.facts.units import GIB, size
 from oomdoc.memory.closed_form import Peak
 from oomdoc.memory.profile import Component, MemoryProfile, PhaseProfile
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, keys, say
 
 _GLYPHS = "█▓▒░▚▞▤▥▦▧▨▩"
 _LETTERS = "WGOMALKTRBXCSP"
@@ -28,8 +29,14 @@ def profile_text(profile: MemoryProfile, language: Language, *, columns: int = 8
     sentences = profile.assumed_zh if language == "zh" else profile.assumed
     if sentences:
         lines += ["", say(language, "estimate.assumed"), *(f"  - {sentence}" for sentence in sentences)]
-    lines += ["", say(language, "estimate.basis", basis=profile.basis)]
+    lines += ["", say(language, "estimate.basis", basis=_basis(profile.basis, language))]
     return "\n".join(lines) + "\n"
+
+
+def _basis(basis: str, language: Language) -> str:
+    kind, colon, name = basis.partition(": ")
+    key = f"estimate.from_{kind}"
+    return f"{say(language, key)}{colon}{name}" if colon and key in keys(language) else basis
 
 
 def fit_line(profile: MemoryProfile, language: Language) -> str | None:
@@ -135,7 +142,7 @@ def _terms(worst: PhaseProfile, profile: MemoryProfile, language: Language) -> l
             say(language, f"component.{term.component}"),
             _gib(term.bytes),
             f"+- {_gib(term.error_bytes)}",
-            f"{term.name}: {term.formula}",
+            term_text(term.name, term.formula, language),
         )
         for term in sorted(worst.terms, key=lambda term: -term.bytes)
     ]
@@ -143,6 +150,16 @@ def _terms(worst: PhaseProfile, profile: MemoryProfile, language: Language) -> l
     rows.extend((say(language, f"component.{name}"), _gib(count), "", "") for name, count in outside)
     left = max(_cells(row[0]) for row in rows)
     return [f"  {row[0]}{' ' * (left - _cells(row[0]))}  {row[1]:>9}  {row[2]:>12}  {row[3]}".rstrip() for row in rows]
+
+
+def term_text(name: str, formula: str, language: Language) -> str:
+    """A term of the memory model with its arithmetic."""
+    if language == "zh":
+        known = base.section("memory")["terms.yaml"]
+        name = known["names"].get(name, name)
+        for english, chinese in known["words"]:
+            formula = formula.replace(english, chinese)
+    return f"{name}{'：' if language == 'zh' else ': '}{formula}" if formula else name
 
 
 def _mark(name: Component, glyphs: bool) -> str:

@@ -63,4 +63,8 @@ def _placed(name: str, value: str | Exception, language: Language) -> str:
         from oomdoc.report.probe_text import worker_text
 
         return worker_text(value, language)
+    if name == "term":
+        from oomdoc.report.memory_text import term_text
+
+        return term_text(value, "", language)
     return say(language, f"moment.{value}") if name in _NAMED and f"moment.{value}" in keys(language) else value

@@ -71,9 +71,10 @@ class Doctor:
         """Read files and add them to the case."""
         from oomdoc.chat.start import split_paths
         from oomdoc.ingest.errors import InputError
+        from oomdoc.messages import said
 
         if not paths:
-            raise InputError("name a file")
+            raise InputError(said("input.name_file"))
         logs, settings = split_paths(paths)
         return self._turn(self.talk.take(self.read(logs, settings, progress), ", ".join(paths)))
 

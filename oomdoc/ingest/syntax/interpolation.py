@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from oomdoc.ingest.syntax.lazy import lazy
 from oomdoc.ingest.syntax.setting import Problem, Scalar, Setting, scalar
+from oomdoc.messages import said
 
 REFERENCE = lazy(r"\$\{(?P<body>[^${}]+)\}")
 PLAIN = lazy(r"\.*[\w.\[\]-]+\Z")
@@ -24,7 +25,8 @@ def resolve(settings: list[Setting], problems: list[Problem]) -> list[Setting]:
         value, note = _value(setting, known, (setting.key,))
         if note.startswith("a cycle") and setting.key not in cycles:
             cycles.add(setting.key)
-            problems.append(Problem(setting.line, f"{setting.key}: {note}"))
+            trail = note.partition(": ")[2]
+            problems.append(Problem(setting.line, said("syntax.cycle", key_name=setting.key, trail=trail)))
         resolved.append(replace(setting, value=value, note="; ".join(part for part in (setting.note, note) if part)))
     return resolved
 

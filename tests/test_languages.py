@@ -1,0 +1,162 @@
+"""What people read is said in their language: no sentence of ours is English only."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from oomdoc.cli import main
+from oomdoc.facts import base
+from oomdoc.ingest.encoding import decode
+from oomdoc.ingest.gpu import _sentence
+from oomdoc.messages import Said, joined, keys, reason, said, told
+
+ROOT = Path(__file__).parents[1] / "oomdoc"
+EXAMPLE = Path(__file__).parents[1] / "examples" / "minimind"
+# What takes a sentence for people as its first argument; the rule base's own errors are for who writes rules.
+SPEAKERS = {
+    "UsageError", "BadParameter", "InputError", "PlanError", "ArchitectureError", "SettingsError", "say_error",
+}  # fmt: skip
+
+
+def english_literals(path: Path) -> list[str]:
+    """Calls of speakers with a text written in the code, and problems of a document with one."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        place = 1 if name == "Problem" else 0
+        if name not in SPEAKERS | {"Problem"} or len(node.args) <= place:
+            continue
+        said_by = node.args[place]
+        literal = said_by.value if isinstance(said_by, ast.Constant) else None
+        parts = [part.value for part in said_by.values if isinstance(part, ast.Constant)] if isinstance(
+            said_by, ast.JoinedStr
+        ) else [literal]  # fmt: skip
+        if any(isinstance(part, str) and any(map(str.isalpha, part)) for part in parts):
+            found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    return found
+
+
+def test_no_error_is_written_in_one_language_only() -> None:
+    """Sentences stand in messages/*.toml; the code names their key."""
+    found = [one for path in sorted(ROOT.rglob("*.py")) for one in english_literals(path)]
+    assert found == []
+
+
+def has_chinese(text: str) -> bool:
+    return any("\u4e00" <= letter <= "\u9fff" for letter in text)
+
+
+def bad(tmp_path: Path) -> dict[str, list[str]]:
+    """Command lines that are refused, by what is wrong with them."""
+    log, script = str(EXAMPLE / "train.log"), str(EXAMPLE / "train.sh")
+    (tmp_path / "empty.log").write_bytes(b"")
+    (tmp_path / "blob.log").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "pickle.log").write_bytes(b"\x80\x04\x95\x10\0\0\0\0\0\0\0}\x94.")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "hidden_size": "x"}')
+    here = str(tmp_path)
+    return {
+        "a file that is not there": ["diagnose", f"{here}/no.log"],
+        "an empty file": ["diagnose", f"{here}/empty.log"],
+        "a binary file": ["diagnose", f"{here}/blob.log"],
+        "a pickle": ["diagnose", f"{here}/pickle.log"],
+        "a folder without logs": ["diagnose", f"{here}/folder"],
+        "a config that is not there": ["diagnose", log, "-c", f"{here}/no.yaml"],
+        "no such option": ["diagnose", "--nothing"],
+        "an option nearly right": ["diagnose", log, "--formt", "json"],
+        "no such choice": ["diagnose", log, "--format", "pdf"],
+        "out of range": ["diagnose", log, "--width", "3"],
+        "no number": ["diagnose", log, "--timeout", "long"],
+        "an option without its value": ["diagnose", log, "--width"],
+        "no such command": ["cure"],
+        "too many arguments": ["undo", "a", "b"],
+        "no pair": ["fix", log, "-c", script, "--set", "x"],
+        "no such fact": ["fix", log, "-c", script, "--fact", "train.max_lenth=1"],
+        "no such headroom": ["fix", log, "-c", script, "--headroom", "much"],
+        "settings that are not there": ["settings", f"{here}/no.sh"],
+        "an unknown model": ["estimate", "--model", "nobody/knows-this"],
+        "a config that cannot be meant": ["estimate", "--config", f"{here}/config.json"],
+        "a config that cannot be read": ["estimate", "--config", f"{here}/no/config.json"],
+        "a sweep of nothing": ["estimate", "--model", "Qwen2.5-7B", "--sweep", "3"],
+        "an interpreter that is none": ["dryrun", "--model", "Qwen2.5-0.5B", "--python", f"{here}/python"],
+        "an unknown cause": ["explain", "no-such-cause"],
+    }
+
+
+def test_bad_input_is_refused_in_chinese(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line and at most a help line; both have Chinese words, apart from the names of options and files."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
+    monkeypatch.delenv("OOMDOC_LANG", raising=False)
+    for name, arguments in bad(tmp_path).items():
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        told_ = capfd.readouterr().err
+        assert ended.value.code in {1, 2}, name
+        first, *rest = told_.splitlines()
+        assert has_chinese(first.removeprefix("oomdoc: ").replace(str(tmp_path), "")), f"{name}: {first}"
+        assert len(rest) <= 1, told_
+        assert all(line.startswith("help: ") for line in rest), told_
+
+
+def test_the_language_asked_for_is_that_of_a_complaint(capfd: pytest.CaptureFixture[str]) -> None:
+    for language, word in (("zh", "没有"), ("en", "no such")):
+        with pytest.raises(SystemExit):
+            main(["diagnose", "/no/such/file", "--lang", language])
+        assert word in capfd.readouterr().err
+
+
+def test_a_sentence_knows_both_languages_through_copies_and_joins() -> None:
+    import copy
+    import pickle
+
+    sentence = said("input.named", name="a.log", why=said("input.empty"))
+    assert (str(sentence), told(sentence, "zh")) == ("a.log: empty", "a.log: 内容为空")
+    for twin in (copy.copy(sentence), copy.deepcopy(sentence), pickle.loads(pickle.dumps(sentence))):
+        assert isinstance(twin, Said)
+        assert twin.zh == sentence.zh
+    both = joined([sentence, "x"])
+    assert (str(both), both.zh) == ("a.log: empty; x", "a.log: 内容为空；x")
+    assert told(reason(PermissionError(13, "Permission denied")), "zh") == "没有权限"
+
+
+def test_what_was_lost_in_decoding_is_told_in_chinese() -> None:
+    (note,) = decode("中文".encode() + b"\xff" + b"plain text " * 40).notes
+    assert told(note, "en").endswith("were replaced")
+    assert has_chinese(told(note, "zh"))
+
+
+def test_the_driver_answers_in_both_languages() -> None:
+    class Driver:
+        NVML_ERROR_LIBRARY_NOT_FOUND = 12
+
+        def __getattr__(self, name: str) -> int:
+            return -1
+
+    class Absent:
+        value = 12
+
+    assert told(_sentence(Driver(), Absent()), "zh").startswith("这台机器上没有 NVIDIA 驱动")
+
+
+def test_terms_of_the_memory_model_have_chinese_names() -> None:
+    names = base.section("memory")["terms.yaml"]["names"]
+    found = set()
+    for path in (ROOT / "memory").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"part", "Part"} and len(node.args) > 1:
+                name = node.args[1]
+                found |= {name.value} if isinstance(name, ast.Constant) else set()
+    assert found - set(names) == set()
+
+
+def test_every_key_of_a_reason_of_the_system_is_known() -> None:
+    import errno
+
+    named = {key.partition(".")[2] for key in keys("en") if key.startswith("system.")}
+    assert named <= set(errno.errorcode.values())
