@@ -221,3 +221,15 @@ def test_one_rank_of_two_runs_out_of_memory_for_real() -> None:
     assert answer["rank"] == 1
     assert "out of memory" in answer["oom"]["message"]
     assert answer["ranks"][1]["ending"]["kind"] == "others"
+
+
+@pytest.mark.torch
+def test_zero_is_run_by_deepspeed_or_says_that_it_lacks() -> None:
+    """No other library's sharding stands in for it: master weights and buckets would be missing from the figure."""
+    try:
+        answer = on_two({"kind": "zero", "stage": 2, "bucket_elements": 50_000_000})
+    except WorkerError as error:
+        assert (error.kind, error.places["package"], error.places["use"]) == ("missing", "deepspeed", "ZeRO-2")
+        return
+    held = {each["phase"]: each["allocated_bytes"] for each in answer["phases"] if each["moment"] == "step 2"}
+    assert held["backward"] - held["forward"] == pytest.approx(4 * 50_000_000, rel=0.01)  # the bucket, in float32
