@@ -10,12 +10,17 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
+from oomdoc.chat import named
 from oomdoc.chat.numbers import AFTER, ANY_WORD, NUMBER, SHARE, SHARE_AFTER, value_of, whole_word
 from oomdoc.facts import base
 from oomdoc.facts.model import Value
 from oomdoc.ingest import gpu_names, model_names
 
 _DENIAL_REACH: Final = 32
+_PATH: Final = re.compile(
+    r"(?:~|\.{1,2})?(?:/[\w.+@%=-]+){2,}/?|(?<![\w.-])[\w.+@%=/-]*[\w-]\.(?:log|out|err|txt|ya?ml|json|toml|sh|py)(?![\w])",
+    re.ASCII,
+)
 _SIZE: Final = re.compile(
     r"(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
 )
@@ -32,14 +37,24 @@ _NOT_COUNTED: Final = re.compile(
 )
 
 
+_COUNT_BEHIND: Final = re.compile(
+    rf"s?(?:[-_ ]?\d{{1,3}}\s?gi?b?(?![a-z0-9]))?\s?[,，]?\s?(?P<count>(?:(?P<digits>\d{{1,2}})|(?P<word>{ANY_WORD}))"
+    r"\s?(?:张|块|片|of them))(?!\s?(?:不|没|爆|满))"
+)
+_MOST_CARDS: Final = 64
+
+
 @dataclass(slots=True)
 class Mentions:
-    """What an utterance states: values by fact, settings denied, settings only spoken of; `doubtful` had two values."""
+    """What an utterance states: values by fact, settings denied, settings only spoken of; `doubtful` had two values.
+    `spans` are the places where it says so, `places` those of settings only spoken of."""
 
     facts: dict[str, Value] = field(default_factory=dict)
     drops: list[str] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    places: list[tuple[int, int, str]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.facts or self.drops)
@@ -80,8 +95,13 @@ def _links() -> str:
     blank = r"(?:[\s:：=\"'“”>,，]|-+>)*"
     becomes = _knowledge()["becomes"]
     shift = rf"(?:(?:from|从|由)?\s?\d[\d.,]*k?\s?(?:个\s?)?{becomes}\s?)?"
-    denied = r"(?:(?:不是|isn't|not|并非)\s?\d[\d.,]*k?\s?[,，]?\s?(?:而是|应该是|是|but|it's|it is)\s?)?"
+    said = r"(?:我)?(?:前面|刚才|刚刚|之前|上面)?(?:说|写|打|记|填)(?:成|的是|的|了)"
+    meant = r"(?:而是|其实是?|实际上?是?|应该是|是|but|it's|it is)"
+    denied = rf"(?:(?:不是|isn't|not|并非|{said})\s?\d[\d.,]*k?\s?了?\s?[,，]?\s?{meant}\s?)?"
     return rf"(?:[\s:：=\"'“”-]*(?:(?:{latin})(?![a-z])|{chinese})){{0,6}}{blank}{denied}{shift}"
+
+
+_NAME_ENDS: Final = r"(?:(?<=[\u4e00-\u9fff])|(?![a-z_]))"  # "8卡zero3": a Chinese name may touch a Latin word
 
 
 @cache
@@ -92,11 +112,11 @@ def _names(place: int, *, value_first: bool) -> re.Pattern[str] | None:
         if entry.get("order") not in ("value", "both"):
             return None
         return re.compile(
-            rf"\s?-?(?:的\s?|个\s?|of\s)?(?:{'|'.join(entry.get('values_after') or entry['names'])})(?![a-z_])"
+            rf"\s?-?(?:的\s?|个\s?|of\s)?(?:{'|'.join(entry.get('values_after') or entry['names'])}){_NAME_ENDS}"
         )
     if not entry["names"]:
         return None
-    return re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(entry['names'])})(?![a-z_]){entry.get('after', '')}")
+    return re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(entry['names'])}){_NAME_ENDS}{entry.get('after', '')}")
 
 
 @cache
@@ -121,12 +141,15 @@ class _Reader:
         self.places: dict[str, list[tuple[int, Value]]] = {}
         self.drops: dict[str, None] = {}
         self.topics: dict[str, None] = {}
+        self.spoken: list[tuple[int, int, str]] = []
 
     def read(self) -> Mentions:
+        self._paths()
         self._cards()
         self._models()
         self._numbers()
         self._natives()
+        self._versions()
         self._words()
         self._sizes()
         self._bare_cards()
@@ -134,9 +157,11 @@ class _Reader:
         for name in [name for name, values in self.values.items() if len(set(values)) > 1]:
             self._replaced_by_the_last(name)
         facts = {name: values[0] for name, values in self.values.items() if len(set(values)) == 1}
+        if named.of_others(self.text):
+            facts = {}
         doubtful = [name for name, values in self.values.items() if len(set(values)) > 1]
         drops = [name for name in self.drops if name not in facts]
-        return Mentions(facts, drops, list(self.topics), doubtful)
+        return Mentions(facts, drops, list(self.topics), doubtful, sorted(self.taken), self.spoken)
 
     def _without_replaced(self, text: str) -> str:
         """What is replaced by something else, blanked; the lengths stay."""
@@ -159,9 +184,20 @@ class _Reader:
         return all(end <= taken or start >= done for taken, done in self.taken)
 
     def _take(self, name: str, value: Value, start: int, end: int) -> None:
+        self.taken.append((start, end))
+        if named.withdrawn(self.text, end):
+            return
         self.values.setdefault(name, []).append(value)
         self.places.setdefault(name, []).append((start, value))
-        self.taken.append((start, end))
+
+    def _paths(self) -> None:
+        """What a path is called is no setting: "conf/sft_lora.yaml"."""
+        self.taken += [match.span() for match in _PATH.finditer(self.text)]
+
+    def _versions(self) -> None:
+        for fact, version, start, end in named.versions(self.text):
+            if self._free(start, end):
+                self._take(fact, version, start, end)
 
     def _replaced_by_the_last(self, name: str) -> None:
         """ "把 lora 换成全参", "switch from fp16 to bf16": what it becomes counts."""
@@ -184,6 +220,8 @@ class _Reader:
                 )
                 if count:
                     self.taken.append((start + count.start(), found.start))
+            if not found.how_many:
+                self._count_behind(end)
             if found.memory_bytes:
                 self.values.setdefault("hardware.gpu_total_bytes", []).append(found.memory_bytes)
                 size = _SIZE.search(self.text, end)
@@ -193,6 +231,14 @@ class _Reader:
                 )
                 if held := near or before:
                     self.taken.append(held.span())
+
+    def _count_behind(self, end: int) -> None:
+        """ "V100 32G 四张", "H100s, eight of them"."""
+        match = _COUNT_BEHIND.match(self.text, end)
+        number = match and (int(match["digits"]) if match["digits"] else whole_word(match["word"]))
+        if match and number and number <= _MOST_CARDS:
+            self.values.setdefault("hardware.gpu_count", []).append(number)
+            self.taken.append(match.span("count"))
 
     def _bare_cards(self) -> None:
         """Numbers that are cards and no setting has claimed: "换成 4090 能跑吗"."""
@@ -246,6 +292,8 @@ class _Reader:
                 continue
             if re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
                 continue
+            if re.match(r"\s?(?:less|fewer|more|extra)(?![a-z])", self.text[name.end() :]):
+                continue  # "one gpu less": a change, no count
             if re.search(r"(?:between|介于|在)\s?\d+\s?(?:and|到|和|至|-)\s?$", self.text[:start]):
                 continue
             if number["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[name.end() :]):
@@ -259,10 +307,12 @@ class _Reader:
         number_at = number.start("digits") if number["digits"] else number.start("word")
         if _pattern(_knowledge()["bounds"]).search(self.text[:number_at]):
             return
-        if number["word"] and not (entry.get("words") or entry["of"] == "count"):
+        if number["word"] and entry["of"] not in ("count", "length"):
             return
         value = value_of(_restated(self.text, number) or number, entry["of"])
         low, high = entry["range"]
+        if "one_of" in entry and value not in entry["one_of"]:
+            return
         if value is not None and low <= value <= high and not self._is_denied(start, number_at):
             self._take(entry["fact"], value, start, end)
 
@@ -289,10 +339,16 @@ class _Reader:
         for entry in _knowledge()["words"]:
             for match in _pattern(entry["pattern"]).finditer(self.text):
                 start, end = match.span()
-                if not self._free(start, end):
+                if not self._free(start, end) or ("unless" in entry and _pattern(entry["unless"]).search(self.text)):
                     continue
                 denied = bool(before_pattern.search(self.text[max(start - _DENIAL_REACH, 0) : start]))
-                denied ^= bool(after_pattern.search(self.text[end:]))
+                if after := after_pattern.search(self.text[end:]):
+                    denied = not denied
+                    self.taken.append((end, end + after.end()))
+                if self._only_touched(start, end):
+                    self.topics[entry["fact"]] = None
+                    self.taken.append((start, end))
+                    continue
                 value: Value = int(match[entry["group"]]) if "group" in entry else entry["value"]
                 if not denied:
                     self._take(entry["fact"], value, start, end)
@@ -303,6 +359,11 @@ class _Reader:
                 else:
                     self.drops[entry["fact"]] = None
                     self.taken.append((start, end))
+
+    def _only_touched(self, start: int, end: int) -> bool:
+        before, after = (_pattern(_knowledge()[key]) for key in ("touched_before", "touched_after"))
+        reach = self.text[max(start - _DENIAL_REACH, 0) : start]
+        return bool(before.search(reach) or after.search(self.text[end:]))
 
     def _sizes(self) -> None:
         words = _knowledge()["sizes"]
@@ -315,12 +376,19 @@ class _Reader:
             shift = _SHIFTS[match[2][0]]
             amount = round(float(match[1]) * (1 << shift))
             fact = next((name for name in words["kinds"] if _pattern(words["kinds"][name]).search(around)), None)
+            if fact == "hardware.gpu_total_bytes" and self._is_part(start, end):
+                continue
             if fact is None:
                 blocked = _pattern(words["blocked"]).search(around)
                 fact = None if blocked or shift == 20 else "hardware.gpu_total_bytes"
             low, high = words["range"].get(fact or "", (1 << 28, 1 << 46))
             if fact and low <= amount <= high and not re.search(r"(?:\d|-|~)\s?$", self.text[:start]):
                 self._take(fact, amount, start, end)
+
+    def _is_part(self, start: int, end: int) -> bool:
+        """Whether a size is what is free, used or needed of a card, not the card's own."""
+        before, after = (_pattern(_knowledge()["sizes"][key]) for key in ("part_before", "part_after"))
+        return bool(before.search(self.text[max(start - 16, 0) : start]) or after.search(self.text[end:]))
 
     def _topics(self) -> None:
         before_pattern = _pattern(_knowledge()["denied_before"])
@@ -329,6 +397,9 @@ class _Reader:
                 if not self._free(*match.span()):
                     continue
                 self.topics[fact] = None
+                self.spoken.append((*match.span(), fact))
+                if re.match(r"\s?\d", self.text[match.end() :]):
+                    continue
                 reach = self.text[max(match.start() - _DENIAL_REACH, 0) : match.start()]
                 if before_pattern.search(reach) or re.search(_knowledge()["excluded"], reach):
                     self.drops[fact] = None
@@ -348,6 +419,11 @@ def _restated(text: str, match: re.Match[str]) -> re.Match[str] | None:
 def was_tried(text: str) -> bool:
     """Whether a statement is about what was tried, not about how the run is set."""
     return _pattern(_knowledge()["tried"]).search(text) is not None
+
+
+def was_past(text: str) -> bool:
+    """Whether an utterance of any kind is about what was tried."""
+    return _pattern(_knowledge()["past"]).search(text) is not None
 
 
 def number_words(text: str) -> int | None:

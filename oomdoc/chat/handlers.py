@@ -109,8 +109,8 @@ def what_if(state: State, understood: Understood, said: str) -> Turn:
     if not facts and not drops:
         if understood.doubtful:
             return (_doubtful(state, understood),), ()
-        if understood.scale:
-            name = short(next(iter(understood.scale)), state.raw)
+        if understood.unknown_base:
+            name = short(understood.unknown_base[0], state.raw)
             return (saying(language, "scale_unknown", name=name),), ()
         key = "which_offload" if "parallel.offload" in topics.spoken(said) else "no_fact"
         return (saying(language, key),), ()
@@ -258,11 +258,9 @@ def smalltalk(state: State, understood: Understood, said: str) -> Turn:
 
 def unknown(state: State, understood: Understood, said: str) -> Turn:
     """Says so, and offers the three nearest things."""
-    from oomdoc.chat.intents import nearest
-
+    del said
     language = state.language
-    near = understood.nearest or tuple(phrase for phrase, _, _ in nearest(said))
-    return (saying(language, "unknown", "sorry"), OfferBlock(tell(language, "unknown_offer"), near)), ()
+    return (saying(language, "unknown", "sorry"), OfferBlock(tell(language, "unknown_offer"), understood.nearest)), ()
 
 
 def pasted(state: State, understood: Understood, said: str) -> Turn:

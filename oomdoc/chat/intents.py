@@ -1,13 +1,22 @@
-"""Which of the intents an utterance has: an ordered list of patterns (`knowledge/chat/intents.yaml`), then likeness."""
+"""Which of the intents an utterance has: an ordered list of patterns (`knowledge/chat/intents.yaml`), weighed with its words."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final
 
+from oomdoc.chat import weigh
+from oomdoc.chat.features import features, marked
+from oomdoc.chat.grammar import Mentions
+from oomdoc.chat.named import surroundings
 from oomdoc.chat.reply import Intent
 from oomdoc.facts import base
 
-_LIKE: Final = 88  # rapidfuzz score from which a phrasing counts as the same
+_DOUBT: Final = 2.0  # log-odds by which "unknown" must win over a text with settings in it
+_OFFERED: Final = 3
+_WORDS: Final = re.compile("[a-z\u4e00-\u9fff?]")
+_LITTLE: Final = 6  # Chinese characters, or half as many words
 
 
 @cache
@@ -83,17 +92,32 @@ class _Text:
 
 
 def by_grammar(text: str, *, has_facts: bool) -> Intent | None:
-    """The first line of the list that matches a normal text."""
+    """The intent of the first line of the list that matches a normal text."""
+    name = verdict(text, has_facts=has_facts)
+    return None if name == weigh.NOTHING else _lines()[name]["intent"]  # type: ignore[no-any-return]
+
+
+def verdict(text: str, *, has_facts: bool) -> str:
+    """The first line that matches, as its intent and its place among the lines of that intent: "why 2"."""
     read = _Text(text)
-    for entry in knowledge()["intents"]:
+    for name, entry in _lines().items():
         if entry.get("facts") == ("none" if has_facts else "needed"):
             continue
         if any(read.matches(source) for source in entry["any"]) and not (
             "unless" in entry and read.matches(entry["unless"])
         ):
-            intent: Intent = entry["intent"]
-            return intent
-    return None
+            return name
+    return weigh.NOTHING
+
+
+@cache
+def _lines() -> dict[str, dict[str, Any]]:
+    counts: Counter[str] = Counter()
+    found = {}
+    for entry in knowledge()["intents"]:
+        counts[entry["intent"]] += 1
+        found[f"{entry['intent']} {counts[entry['intent']]}"] = entry
+    return found
 
 
 def answer_of(text: str) -> str | None:
@@ -104,42 +128,41 @@ def answer_of(text: str) -> str | None:
     return None
 
 
-@cache
-def _phrasings() -> list[tuple[str, Intent]]:
-    return [
-        (phrase, intent) for intent, phrases in base.section("chat")["phrasings.yaml"].items() for phrase in phrases
-    ]
+def says_no_more(text: str) -> bool:
+    """Whether "I don't know" is nearly all that a text says."""
+    match = _compiled(knowledge()["answers"]["unknown"]).search(text)
+    rest = text[: match.start()] + text[match.end() :] if match else text
+    return len(_CHINESE.findall(rest)) + 2 * len(re.findall("[a-z]+", rest)) <= _LITTLE
 
 
-def nearest(text: str, limit: int = 3) -> list[tuple[str, Intent, float]]:
-    """The phrasings most like a text, one an intent: (phrase, intent, score of 0 to 100)."""
-    from rapidfuzz import fuzz, process  # imported here: only an utterance the grammar does not know needs it
+def read(text: str, found: Mentions) -> tuple[Intent, dict[Intent, float]]:
+    """The intent of a normal text, and every intent's score, the best first.
 
-    phrases = _phrasings()
-    ranked = process.extract(text, [phrase for phrase, _ in phrases], scorer=fuzz.WRatio, limit=24)
-    found: dict[Intent, tuple[str, Intent, float]] = {}
-    for phrase, score, place in ranked:
-        intent = phrases[place][1]
-        found.setdefault(intent, (phrase, intent, float(score)))
-    return list(found.values())[:limit]
+    The grammar's verdict is one voice, the words are the others. What states settings is seldom meant for nobody.
+    """
+    told = verdict(text, has_facts=bool(found.facts or found.drops))
+    ranked = weigh.scores(features(text, found), told)
+    if found.facts and not _WORDS.search(marked(text, found)):
+        return "answer", ranked  # settings and nothing else
+    best, second = list(ranked)[:2]
+    if best == "unknown" and (found.facts or surroundings(text)) and ranked[best] - ranked[second] < _DOUBT:
+        best = second
+    return best, ranked
 
 
-def by_likeness(text: str) -> Intent | None:
-    """The intent of a phrasing that is nearly the same text; short texts are never guessed."""
-    from rapidfuzz import fuzz, process  # imported here, as above
+def nearest(ranked: Mapping[Intent, float], text: str) -> tuple[str, ...]:
+    """One phrasing, in the language of the text, for each of the three intents it reads most like."""
+    language = "zh" if _CHINESE.search(text) else "en"
+    own = {intent: fitting[0] for intent in ranked if intent != "smalltalk" and (fitting := _ways(intent, language))}
+    return tuple(own.values())[:_OFFERED]
 
-    if len(text) < 6:
-        return None
-    phrases = _phrasings()
-    best = process.extractOne(text, [phrase for phrase, _ in phrases], scorer=fuzz.ratio, score_cutoff=_LIKE)
-    return phrases[best[2]][1] if best else None
+
+def _ways(intent: Intent, language: str) -> list[str]:
+    phrases = base.section("chat")["phrasings.yaml"].get(intent, ())
+    return [phrase for phrase in phrases if phrase.isascii() == (language == "en")]
 
 
 def examples(language: str) -> tuple[str, ...]:
     """One phrasing an intent in a language, for the help."""
-    chinese = language == "zh"
-    found = []
-    for phrases in base.section("chat")["phrasings.yaml"].values():
-        fitting = [phrase for phrase in phrases if (not phrase.isascii()) == chinese]
-        found += fitting[:1]
-    return tuple(found)
+    intents = base.section("chat")["phrasings.yaml"]
+    return tuple(fitting[0] for intent in intents if (fitting := _ways(intent, language)))

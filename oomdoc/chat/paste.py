@@ -25,8 +25,19 @@ _ONE_LINE: Final = re.compile(
     r"lmdeploy|sglang|ray|megatron)\s+(?:\S*\.(?:py|sh|ya?ml)\b|-\w|--\w|launch\b|sft\b|pt\b|rlhf\b|train\b|serve\b|"
     r"run\b|infer\b|eval\b|export\b|chat\b|app\b|deploy\b|preprocess\b)"
     r"|^\s*(?:export )?(?-i:[A-Z][A-Z0-9_]{4,})=\S+\s*$|exit ?code:? -?\d+|killed\s+python"
-    r"|cuda_error|cublas_status|\bmib / +\d+mib\b"
-    r"|^[{\[].*[}\]]$|(?:training|seq2seqtraining|sft|dpo|grpo)?(?:arguments|config)\(.*=.*\)",
+    r"|cuda_error|cublas_status|\d ?mib\s*/ +\d+ ?mib\b"
+    r"|^[{\[].*[}\]]$|^\{'loss': |(?:training|seq2seqtraining|sft|dpo|grpo)?(?:arguments|config)\(.*=.*\)",
+    re.IGNORECASE,
+)
+# A question about such a line is said, not pasted ("what does exit code 137 mean"), unless the line itself is in it.
+_ASKED: Final = re.compile(
+    r"^(?:so |and |ok |but )?(?:what|why|how|would|could|does|do|did|is|are|if|can|should|will|which|explain|suppose)\s+\w"
+    r"|什么意思|啥意思|是什么|是啥|为什么|怎么办|会怎么?样|如果|要是|[呢吗][ ?？]*$",
+    re.IGNORECASE,
+)
+_SURELY: Final = re.compile(
+    r"tried to allocate|^traceback|(?:^|\s)(?:python[\d.]*|torchrun|deepspeed|accelerate|swift|llamafactory-cli|bash|sh|srun)\s+"
+    r"(?:\S*\.(?:py|sh|ya?ml)\b|-\w|--\w|launch\b|sft\b|train\b)",
     re.IGNORECASE,
 )
 _FLAGS: Final = re.compile(r"(?:^|\s)--[A-Za-z][\w-]+")
@@ -75,7 +86,8 @@ def is_paste(text: str) -> bool:
     """Whether a text was copied from somewhere rather than typed to us."""
     lines = [line for line in text.splitlines() if line.strip()]
     if len(lines) <= 1:
-        return _ONE_LINE.search(text) is not None or len(_FLAGS.findall(text)) >= _FEW_FLAGS
+        copied = _ONE_LINE.search(text) is not None or len(_FLAGS.findall(text)) >= _FEW_FLAGS
+        return copied and (_SURELY.search(text) is not None or _ASKED.search(text) is None)
     settings = len(_SETTING_LINE.findall(text))
     if settings >= max(2, len(lines) // 2) or _LOOKS.search(text) or _ONE_LINE.search(text):
         return True

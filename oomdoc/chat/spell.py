@@ -21,7 +21,10 @@ _ANY: Final = re.compile(r"(?<![a-z0-9_./=-])[a-z_]+\d?(?![a-z0-9_./=])")
 
 def corrected(text: str) -> str:
     """The text with misspelt words put right."""
-    slips = base.section("chat")["words.yaml"]["slips"]
+    document = base.section("chat")["words.yaml"]
+    slips = document["slips"]
+    for written, meant in document["misspelt"].items():
+        text = text.replace(written, meant)
     text = _ANY.sub(lambda match: slips.get(match[0], match[0]), text)
     return _WORD.sub(lambda match: _near(match[0]), text)
 

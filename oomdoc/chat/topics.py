@@ -1,4 +1,4 @@
-"""What an utterance is about without stating it: terms asked for, lone numbers, halves and doubles."""
+"""What an utterance is about without stating it: terms asked for, lone numbers, what the person observed."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,7 @@ _SHORTEST, _LONGEST = 256, 4_000_000
 _LONE: Final = re.compile(
     rf"(?<![a-z0-9_.,*×-]){NUMBER}(?![a-z0-9_%％*×.]|\s?(?:gpus?|cards?|张|卡|个|块|倍|步|times|days|hours|x\b))"
 )
-_HALF: Final = re.compile(
-    r"hal(?:f|ve|ving)|减半|砍半|(?:降|减|砍|减小|减少|调小|缩小|缩短)(?:一|到一)?半|一半|half the"
-)
-_DOUBLE: Final = re.compile(r"doubl(?:e|ed|ing)|twice|翻倍|翻一番|加倍|两倍|2\s?倍")
+_EARLY: Final = re.compile(r"第?\s?(?:[一二三四五]|\d{1,2}(?!\d))\s?(?:步|个?\s?step)|(?:step|iteration)\s?\d{1,2}(?!\d)|first step")
 _BOOLS: Final = re.compile(r"^(?:on|off|true|false|enabled|disabled|开|关|开启|关闭|打开)(?:了|的|着)?[ !.。]*$")
 
 
@@ -124,15 +121,6 @@ def spoken(said: str) -> list[str]:
     return mentions(normal(said)).topics
 
 
-def scaled(text: str, topics: list[str]) -> dict[str, float]:
-    """ "halve the batch", "长度翻倍": the settings spoken of and the factor."""
-    if len(topics) != 1:
-        return {}
-    if _HALF.search(text):
-        return {topics[0]: 0.5}
-    return {topics[0]: 2.0} if _DOUBLE.search(text) else {}
-
-
 @cache
 def _names() -> frozenset[str]:
     settings = base.section("chat")["settings.yaml"]
@@ -202,10 +190,12 @@ def reports(written: str) -> dict[str, Value]:
     from oomdoc.ingest.text import clean
 
     told = prose.read(clean(written, ""))
+    early = _EARLY.search(written) is not None
     return {
         fact.name: fact.value
         for fact in told
         if (known := term(fact.name)) and fact.name[:7] == "report." and known.en.startswith("the person says")
+        and not (early and fact.name == "report.fails_late")
     }
 
 

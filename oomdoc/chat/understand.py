@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
-from oomdoc.chat import grammar, intents, paste, topics
+from oomdoc.chat import grammar, intents, named, paste, relative, topics
 from oomdoc.chat.reply import Intent
 from oomdoc.chat.spell import corrected
 from oomdoc.facts.model import Value
@@ -15,6 +15,7 @@ Said: TypeAlias = Literal["yes", "no", "unknown"]
 
 LONGEST: Final = 600  # characters; what is longer is pasted, not said
 _TAKES_FACTS: Final = {"answer", "correct", "what_if", "capacity", "constrain", "plans"}
+_RELATIVE: Final = {"what_if", "correct"}
 _PLAN: Final = re.compile(
     r"(?:plan|option|number|no\.?|方案|第|#|use|选|用|^)\s?#?([1-4一二三四])(?:\s?(?:个|号|种|套))?(?![\d.\w])"
 )
@@ -23,7 +24,8 @@ _ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "一": 1, 
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """`said` is an answer without a figure; `plan` a number of the list shown; `scale` settings to multiply;
+    """`said` is an answer without a figure; `plan` a number of the list shown; `unknown_base` settings
+    to change from a value that is not known;
     `doubtful` settings that got two values; `nearest` phrasings to offer where nothing was understood."""
 
     intent: Intent
@@ -32,7 +34,7 @@ class Understood:
     terms: list[str] = field(default_factory=list)
     said: Said | None = None
     plan: int | None = None
-    scale: dict[str, float] = field(default_factory=dict)
+    unknown_base: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     nearest: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
@@ -64,33 +66,34 @@ def understand(
 
 def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Value], topic: str | None) -> Understood:
     said = intents.answer_of(text)
-    if said and not (said == "unknown" and topics.asks_for_meaning(text)):
+    unsure = said == "unknown" and (topics.asks_for_meaning(text) or not intents.says_no_more(text))
+    if said and not unsure:
         return Understood("answer", facts=_of_said(said, pending), said=said)  # type: ignore[arg-type]
     found = grammar.mentions(text, plain)
     if not found.facts and (value := topics.bare(text, pending)) is not None:
         return Understood("answer", facts=value)
-    scale = topics.scaled(text, found.topics)
-    for name, factor in scale.items():
-        current = known.get(name)
-        if isinstance(current, int) and not isinstance(current, bool) and current * factor >= 1:
-            found.facts[name] = int(current * factor)
-    intent = intents.by_grammar(text, has_facts=bool(found.facts or found.drops))
-    if intent in ("constrain", "what_if") and not found.facts and not scale:
-        found.facts.update(topics.lone_number(text, known, topic, found.topics))
-    if intent is None and not found and (path := paste.path_in(plain)):
+    intent, ranked = intents.read(text, found)
+    if unsure and intent == "answer" and not found:
+        return Understood("answer", said="unknown")
+    if intent in ("unknown", "answer") and not found and (path := paste.path_in(plain)):
         return Understood("paste", paths=(path,))
-    if intent is None and not found and not topics.asks(text) and (observed := topics.reports(plain)):
-        return Understood("answer", facts=observed)
-    if intent is None and not found and topics.asks(text) and not re.search(r"(?<![a-z0-9-])\d", text):
-        intent = "explain" if topics.glossary_terms(text) else "why_not" if topics.causes_in(text) else None
-    if intent is None:
-        intent = "answer" if found else intents.by_likeness(text)
+    if intent == "answer" and not found and not topics.asks(text):
+        found.facts.update(topics.reports(plain))
+    changes = relative.changes(text, found.places) if intent in _RELATIVE else []
+    for change in changes:
+        if (after := change.of(known)) is not None:
+            found.facts.setdefault(change.fact, after)
+    if intent in ("constrain", "what_if") and not found.facts and not changes:
+        found.facts.update(topics.lone_number(text, known, topic, found.topics))
     if intent == "explain" and not topics.glossary_terms(text) and found.facts:
         intent = "what_if"
-    if intent is None:
-        return Understood("unknown", nearest=tuple(phrase for phrase, _, _ in intents.nearest(text)))
-    if intent == "answer" and grammar.was_tried(text):
-        return Understood("answer", doubtful=list(found.facts))
+    if intent == "unknown":
+        return Understood("unknown", nearest=intents.nearest(ranked, text))
+    if (intent == "answer" and grammar.was_tried(text)) or (intent != "constrain" and grammar.was_past(text)):
+        found.doubtful, found.facts = list(found.facts), {}
+    if intent in ("answer", "correct"):
+        found.facts = named.surroundings(text) | found.facts
+        found.drops = _withdrawn(intent, text, found)
     takes = intent in _TAKES_FACTS
     return Understood(
         intent,
@@ -98,9 +101,17 @@ def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Val
         drops=found.drops if takes else [],
         terms=topics.terms_of(intent, text, found.topics),
         plan=_plan(text) if intent in ("apply", "show_diff", "verify", "plans") else None,
-        scale=scale,
+        unknown_base=[change.fact for change in changes if change.fact not in found.facts],
         doubtful=found.doubtful,
     )
+
+
+def _withdrawn(intent: str, text: str, found: grammar.Mentions) -> list[str]:
+    """What is taken away: words that were denied; and in a correction, settings that shall no longer count."""
+    denied = [name for name in found.drops if name not in found.topics]
+    if intent == "correct" and not found.facts and named.forgotten(text):
+        return list(dict.fromkeys([*denied, *found.topics]))
+    return denied
 
 
 def _command(written: str) -> Understood | None:
