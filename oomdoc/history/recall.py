@@ -15,7 +15,6 @@ from oomdoc.history.place import Print, database, key_of, logs_of, places_of, pr
 from oomdoc.history.record import read_from
 from oomdoc.history.store import opened
 
-
 _CLOCKS: Final = 2.0  # seconds by which a file's time may lag behind ours: coarse clocks, another machine's disk
 
 
