@@ -107,7 +107,11 @@ def diff_blocks(plan: Plan, case: Case, files: Sequence[Path], language: Languag
             continue
     edits = plan_edits(plan.sets, documents, known=case.facts)
     drawn: list[Block] = [DiffBlock(edit.original.name, edit.diff, plan.number) for edit in edits.files]
-    sentences = [tell(language, "diff_command", command=_on_one_line(command)) for command in edits.commands]
+    sentences = [
+        tell(language, "diff_command", command=_on_one_line(command))
+        for command in edits.commands
+        if not any(command in edit.text for edit in edits.files)  # the diff of a script has said it
+    ]
     sentences += [
         tell(
             language, "diff_by_hand", native=hand.native or setting(hand.fact, hand.value, case), why=hand.why(language)
