@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -77,10 +78,15 @@ def _leave() -> None:
 
 
 def _watch(folder: Path, driver: int, limit: float) -> None:
-    """End this rank where nobody waits for it any longer: the driver or its folder is gone, or the time is up."""
+    """End this rank where nobody waits for it any longer: the driver or its folder is gone, or the time is up.
+
+    A driver that was killed could not remove its folder, so the ranks do.
+    """
     end = time.monotonic() + limit + 30.0
     while time.monotonic() < end and (folder / "job.json").exists() and _lives(driver):
         time.sleep(0.5)
+    if not _lives(driver):
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(9)
 
 
