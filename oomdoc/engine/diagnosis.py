@@ -49,7 +49,7 @@ class Diagnosis:
 def diagnose_case(case: Case, base: tuple[Rule, ...] | None = None, *, attempts: "Sequence[Attempt]" = ()) -> Diagnosis:
     """Judge a case by the rule base (or the rules given), and by what was tried before this run."""
     verdict = judge(case)
-    case = case.with_facts(facts_of(verdict))
+    case = case.with_facts(facts_of(verdict, case))
     case = case.with_facts(card_facts(case))
     case = derive(case.with_facts(model_facts(case)))
     if verdict.phase == "unknown" and isinstance(phase := case.value("run.phase"), str):

@@ -59,16 +59,20 @@ def _fault(event: Event) -> bool:
     return event.kind == "wrapper" and event.figures.get("signal") in _FAULTS
 
 
-def facts_of(verdict: Verdict) -> tuple[Fact, ...]:
-    """What the verdict itself states: which memory, by which form of message."""
+def facts_of(verdict: Verdict, case: Case | None = None) -> tuple[Fact, ...]:
+    """What the verdict itself states: which memory, by which form of message, and whether it has figures.
+
+    A copy of the message may carry them: they are among the facts of the case.
+    """
     if verdict.event is None:
         return ()
     event = verdict.event
     source = Source(how=How.LOG, file=event.file, line=event.line, quote=event.text)
+    copied = case is not None and event.kind == "oom" and case.fact("oom.tried_to_allocate_bytes") is not None
     stated: list[tuple[str, Value]] = [
         ("oom.memory", verdict.memory),
         ("oom.template", event.template),
         ("oom.ecosystem", event.template.split(".", maxsplit=1)[0]),
-        ("oom.figures_known", "tried_to_allocate_bytes" in event.figures),
+        ("oom.figures_known", "tried_to_allocate_bytes" in event.figures or copied),
     ]
     return tuple(Fact(name=name, value=value, source=source) for name, value in stated)

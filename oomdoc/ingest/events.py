@@ -22,6 +22,8 @@ _BELOW_TRACEBACK: Final = 3
 _RETRY_BEFORE, _RETRY_AFTER = 2, 8
 # A program that printed its traceback and this much more had caught the error.
 _GOES_ON: Final = 5
+# An exception that lists its root errors has the first of them within these lines.
+_ROOT_ERRORS: Final = 3
 _LONGEST_TEXT: Final = 600
 _QUOTE: Final = 200
 # Thousands of retried messages say no more than these.
@@ -218,6 +220,8 @@ def decisive(found: Sequence[Sighting]) -> Sighting | None:
 
 def _fullest(first: Sighting, found: Sequence[Sighting]) -> Sighting:
     """The copy of a message that kept most of its figures: a title is often a cut quotation of the log below it."""
+    if not first.event.figures:
+        first = _figured(first, found)
     size = first.event.figures.get("tried_to_allocate_bytes")
     copies = [
         one
@@ -228,6 +232,22 @@ def _fullest(first: Sighting, found: Sequence[Sighting]) -> Sighting:
         and one.event.figures.get("tried_to_allocate_bytes") == size
     ]
     return max(copies, key=lambda one: (len(one.event.figures), one is first)) if size is not None else first
+
+
+def _figured(bare: Sighting, found: Sequence[Sighting]) -> Sighting:
+    """The same failure in the lines just below with its figures: "2 root error(s) found. (0) OOM when allocating"."""
+    event = bare.event
+    for one in found:
+        same = (one.event.kind, one.event.memory, one.event.rank, one.event.process, one.event.file)
+        if (
+            one.event.figures
+            and one.event.fatal
+            and same == (event.kind, event.memory, event.rank, event.process, event.file)
+            and one.event.template.partition(".")[0] == event.template.partition(".")[0]
+            and 0 <= one.event.line - event.line <= _ROOT_ERRORS
+        ):
+            return one
+    return bare
 
 
 def facts_of(found: Sequence[Sighting]) -> list[Fact]:

@@ -4,9 +4,11 @@ import re
 from functools import cache
 
 from oomdoc.facts import base
+from oomdoc.facts.lazy import lazy
 
 _BORDER = r"(?<![A-Za-z0-9_.-])"
 _END = r"(?![A-Za-z0-9_])"
+_SIZE = lazy(r"\d+(?:\.\d+)?[bB](?![a-zA-Z])")
 
 
 @cache
@@ -21,11 +23,26 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     return hub, bare
 
 
+@cache
+def _size_first() -> re.Pattern[str]:
+    knowledge = base.section("phrases")["models.yaml"]
+    families = "|".join(sorted((re.escape(name) for name in knowledge["families"]), key=len, reverse=True))
+    return re.compile(
+        rf"{_BORDER}(?P<size>\d+(?:\.\d+)?[bB])[ -](?P<family>(?i:{families})(?:{knowledge['tail']}))(?![A-Za-z0-9_/])"
+    )
+
+
 def find(text: str) -> list[tuple[str, int, int]]:
     """(name, start, end) of every model named in a text; a bare family is left out."""
     hub, bare = _patterns()
     found = [(match[1], match.start(1), match.end(1)) for match in hub.finditer(text)]
     taken = [(start, end) for _, start, end in found]
+    for match in _size_first().finditer(text):  # "a 30B LLaMA", "13b vicuna-v1.5"
+        family = match["family"].strip(" -_.")
+        if not _SIZE.search(family):
+            start = match.start()
+            taken.append((start, match.end()))
+            found.append((f"{family}-{match['size']}", start, match.end()))
     for match in bare.finditer(text):
         name = match[0].strip(" -_.")
         if any(start <= match.start() < end for start, end in taken):

@@ -125,3 +125,14 @@ def test_cutting_anywhere_invents_no_figure(at: int) -> None:
 @settings(deadline=None, max_examples=40)
 def test_no_text_makes_the_reader_raise(noise: str, at: int) -> None:
     read_text(WHOLE[:at][-400:] + noise + WHOLE[at:][:400])
+
+
+def test_an_exception_that_lists_its_root_errors_has_their_figures() -> None:
+    case = read_text(
+        'Traceback (most recent call last):\n  File "run.py", line 3, in <module>\n    fit()\n'
+        "ResourceExhaustedError: 2 root error(s) found.\n"
+        "  (0) Resource exhausted: OOM when allocating tensor with shape[8,64,64,32] and type float on "
+        "/job:localhost/replica:0/task:0/device:GPU:1 by allocator GPU_1_bfc\n"
+    )
+    assert case.value("oom.tried_to_allocate_bytes") == 8 * 64 * 64 * 32 * 4
+    assert case.value("oom.gpu_index") == 1

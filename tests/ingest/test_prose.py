@@ -176,6 +176,13 @@ def test_model_names(text: str, name: str) -> None:
     assert [found for found, _, _ in model_names.find(text)] == [name]
 
 
+def test_a_size_may_stand_before_the_family() -> None:
+    assert [name for name, _, _ in model_names.find("a 13b Vicuna-v1.5 and 7B Llama-2-7b-hf")] == [
+        "Vicuna-v1.5-13b",
+        "Llama-2-7b-hf",
+    ]
+
+
 def test_a_family_alone_is_no_model() -> None:
     assert model_names.find("I like Llama and Qwen") == []
 
