@@ -29,10 +29,10 @@ def probe_text(
     ]
     lines = [outcome(measured, answer, language, columns=columns), "", table(rows)]
     if measured.phases:
-        lines += [
-            "",
-            *(f"  {say(language, f'moment.{each.phase}')}: {size(each.allocated_bytes)}" for each in measured.phases),
-        ]
+        lines.append("")
+        for each in measured.phases:
+            moment = say(language, f"moment.{each.phase}")
+            lines.append("  " + say(language, "probe.phase", phase=moment, held=size(each.allocated_bytes)))
     if answer.get("ranks"):
         lines += ["", *_ranks(answer["ranks"], language)]
     remarks = [said[language == "zh"] for said in answer.get("said") or ()]
@@ -134,7 +134,8 @@ def _ranks(rows: Sequence[Mapping[str, Any]], language: Language) -> Iterator[st
         phase = say(language, f"moment.{row['peak_phase']}") if row.get("peak_phase") else "-"
         yield "  " + say(
             language, "probe.rank", rank=row["rank"], allocated=size(row["allocated_bytes"]),
-            reserved=size(row["reserved_bytes"]), device=size(row["device_bytes"]), phase=phase,
+            reserved=size(row["reserved_bytes"]), device=size(row["device_bytes"]) if row["device_bytes"] else "-",
+            phase=phase,
         ) + _how(row, language)  # fmt: skip
 
 

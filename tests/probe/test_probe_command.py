@@ -54,7 +54,7 @@ def told(
         (answering(FITS), 0, "it fits: at most 7.00 GiB of 40.00 GiB, measured on NVIDIA A100", "放得下"),
         (answering(OOM), 1, "it ran out of memory in backward: CUDA out of memory", "在反向阶段显存不足"),
         ("echo '{\"progress\": \"training step 1\", \"seconds\": 2}'; kill -9 $$", 2,
-         "ended by SIGKILL while training step 1", "被 SIGKILL 终止（当时：第 1 个训练步）"),
+         "ended by SIGKILL while in training step 1", "被 SIGKILL 终止（当时：第 1 个训练步）"),
         ("echo '{\"progress\": \"generation\", \"seconds\": 2}'; sleep 30", 2,
          "no answer within 2 s (while generating)", "2 秒内没有结果（停在：生成）"),
         ("echo 'Bus error' >&2; exit 7", 2, "it ended while starting: Bus error", "进程退出（当时：启动）：Bus error"),
