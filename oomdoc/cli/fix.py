@@ -239,7 +239,27 @@ def _pairs(texts: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             read = value
         found[name] = tuple(read) if isinstance(read, list) else read
+        if not _fits(name, found[name]):
+            raise click.UsageError(said("usage.no_such_value", name=name, value=repr(value)))
     return found
+
+
+def _fits(name: str, value: Any) -> bool:
+    """Whether a value is of the fact's type, and among its choices where it has some; null is known to be unset."""
+    from oomdoc.facts.vocabulary import term
+
+    declared = term(name)
+    if value is None or declared is None:
+        return True
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "int": int,
+        "float": (int, float),
+        "bool": bool,
+        "str": str,
+        "list": tuple,
+    }
+    right = isinstance(value, kinds[declared.type]) and isinstance(value, bool) == (declared.type == "bool")
+    return right and (not declared.choices or value in declared.choices)
 
 
 def _known(name: str) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from oomdoc.messages import reason
 from oomdoc.patch.document import Original, digest
 from oomdoc.patch.edits import EditPlan, FileEdit
 from oomdoc.patch.errors import PatchError
@@ -53,7 +54,7 @@ def apply(plan: EditPlan, *, note: str = "", folder: Path | None = None) -> Appl
                 temporaries.append(written_beside(path, data, mode, mark=name))
         except OSError as error:
             _drop(temporaries)
-            raise PatchError("no_room", file=plan.files[0].original.name, reason=_reason(error)) from None
+            raise PatchError("no_room", file=plan.files[0].original.name, reason=reason(error)) from None
         except BaseException:
             _drop(temporaries)
             raise
@@ -74,7 +75,7 @@ def copies(plan: EditPlan, target: Path) -> list[Path]:
         except FileExistsError:
             raise PatchError("exists", file=str(path)) from None
         except OSError as error:
-            raise PatchError("no_room", file=str(path), reason=_reason(error)) from None
+            raise PatchError("no_room", file=str(path), reason=reason(error)) from None
         written.append(path)
     return written
 
@@ -99,7 +100,7 @@ def undo(name: str | None = None, *, folder: Path | None = None) -> Applied:
             _drop([temporary_of(path, mark) for path, _ in restored])
             temporaries = [written_beside(path, data, _mode(path), mark=mark) for path, data in restored]
         except OSError as error:
-            raise PatchError("no_room", file=str(restored[0][0]), reason=_reason(error)) from None
+            raise PatchError("no_room", file=str(restored[0][0]), reason=reason(error)) from None
         for (path, _), temporary in zip(restored, temporaries, strict=True):
             renamed(temporary, path)
         write_json(state / "journal" / f"{entry['id']}.json", {**entry, "state": "undone"})
@@ -140,7 +141,7 @@ def _check(edit: FileEdit) -> None:
     try:
         mode = path.lstat()
     except OSError as error:
-        raise PatchError("unreadable", file=name, reason=_reason(error)) from None
+        raise PatchError("unreadable", file=name, reason=reason(error)) from None
     if stat.S_ISLNK(mode.st_mode):
         raise PatchError("symlink", file=name)
     if not stat.S_ISREG(mode.st_mode):
@@ -232,7 +233,3 @@ def _mode(path: Path) -> int | None:
     with suppress(OSError):
         return path.stat().st_mode & 0o7777
     return None
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()

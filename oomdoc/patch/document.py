@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from oomdoc.ingest.encoding import detect
+from oomdoc.messages import reason, said
 from oomdoc.patch.errors import PatchError
 
 _MARKS: Final = {
@@ -48,9 +49,9 @@ def load(name: str) -> Original:
     try:
         data = path.read_bytes() if path.stat().st_size <= _LIMIT else b""
     except OSError as error:
-        raise PatchError("unreadable", file=name, reason=(error.strerror or str(error)).lower()) from None
+        raise PatchError("unreadable", file=name, reason=reason(error)) from None
     if not data:
-        raise PatchError("unreadable", file=name, reason="empty or too large for a configuration")
+        raise PatchError("unreadable", file=name, reason=said("patch.no_configuration"))
     return decoded(name, data, path)
 
 

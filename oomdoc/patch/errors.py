@@ -1,6 +1,6 @@
 """What a patch refuses, in both languages: one line saying which file and why."""
 
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, say, told
 
 
 class PatchError(Exception):
@@ -13,4 +13,5 @@ class PatchError(Exception):
 
     def told(self, language: Language) -> str:
         """The sentence in one language."""
-        return say(language, f"patch.{self.key}", **self.places)
+        places = {name: told(place, language) for name, place in self.places.items()}
+        return say(language, f"patch.{self.key}", **places)

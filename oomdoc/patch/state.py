@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from oomdoc.messages import reason
 from oomdoc.patch.errors import PatchError
 
 
@@ -19,9 +20,15 @@ def state_folder() -> Path:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Only one process changes files at a time. Raises PatchError where another does; a killed one leaves no lock."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    """Only one process changes files at a time. A killed one leaves no lock.
+
+    Raises PatchError where another does, or where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise PatchError("no_state", folder=str(folder), reason=reason(error)) from None
     try:
         try:
             _lock(handle)
