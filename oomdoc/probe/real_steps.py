@@ -157,7 +157,10 @@ class RealRun:
         self.batch.rows = int(self.plan.get("eval_batch") or before)
         with torch.no_grad():
             out = self._call(self.batch.inputs())
+            logits = getattr(out, "logits", None)
             del out
+            if isinstance(logits, torch.Tensor):
+                _join(logits, int(self.plan.get("eval_batches_kept") or 1))
         self.batch.rows = before
         self.model.train()
         self.meter.leave("eval", "evaluation")
@@ -175,6 +178,13 @@ class RealRun:
             self.inner.generate(**inputs, **wanted, **self.spread.generation())
         self.model.train()
         self.meter.leave("generate", f"{new} tokens")
+
+
+def _join(logits: torch.Tensor, batches_kept: int) -> None:
+    """Logits of so many batches, each joined to those before in a new tensor (Trainer.evaluation_loop)."""
+    kept = logits
+    for _ in range(batches_kept - 1):
+        kept = torch.cat((kept, torch.empty_like(logits)))
 
 
 def _fused(model: Any, notes: list[str]) -> None:

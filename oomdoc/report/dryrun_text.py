@@ -8,6 +8,7 @@ from oomdoc.facts.units import size
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language, say
 from oomdoc.report.memory_text import profile_text, table
+from oomdoc.report.worker_notes import remark
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=+*%#"
@@ -44,7 +45,7 @@ def dryrun_text(
     if answer.get("kernels"):
         kernels = ", ".join(f"{name} {count}" for name, count in answer["kernels"].items())
         lines += ["", say(language, "dryrun.kernels", kernels=kernels)]
-    notes = [say(language, "dryrun.excluded"), *(answer.get("notes") or ())]
+    notes = [say(language, "dryrun.excluded"), *(remark(note, language) for note in answer.get("notes") or ())]
     lines += [f"  - {note}" for note in notes]
     versions = answer.get("versions") or {}
     lines.append(

@@ -7,6 +7,7 @@ from oomdoc.facts.units import size
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language, say, told
 from oomdoc.report.memory_text import table
+from oomdoc.report.worker_notes import remark
 
 _NAMES = {"closed_form": "estimate", "dry_run": "dryrun", "probe": "probe"}
 _STAGES = {
@@ -36,8 +37,8 @@ def probe_text(
     if answer.get("ranks"):
         lines += ["", *_ranks(answer["ranks"], language)]
     remarks = [said[language == "zh"] for said in answer.get("said") or ()]
-    remarks += [str(note) for note in answer.get("notes") or ()]
-    lines += ["", *(f"  - {remark}" for remark in remarks)] if remarks else []
+    remarks += [remark(str(note), language) for note in answer.get("notes") or ()]
+    lines += ["", *(f"  - {each}" for each in remarks)] if remarks else []
     return "\n".join(lines) + "\n"
 
 
