@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, reason, say, told
 
 VERSION: Final = 1
 _SCHEMA: Final = """
@@ -39,7 +39,9 @@ class HistoryError(Exception):
 
     def told(self, language: Language) -> str:
         """The sentence in one language."""
-        return say(language, f"history.{self.key}", **self.places)
+        return say(
+            language, f"history.{self.key}", **{name: told(place, language) for name, place in self.places.items()}
+        )
 
 
 class Store:
@@ -231,8 +233,7 @@ def _said(error: Exception) -> HistoryError:
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return HistoryError("busy")
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or isinstance(error, PermissionError | OSError):
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return HistoryError("unwritable", reason=reason.lower())
+        return HistoryError("unwritable", reason=reason(error))
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
         return HistoryError("damaged", reason=str(error))
     return HistoryError("failed", reason=str(error))
