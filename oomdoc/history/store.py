@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from oomdoc.messages import Language, reason, say, told
+from oomdoc.messages import Language, reason, said, say, told
 
 VERSION: Final = 1
 _SCHEMA: Final = """
@@ -232,8 +232,11 @@ def _said(error: Exception) -> HistoryError:
     primary = code & 0xFF if isinstance(code, int) else None
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return HistoryError("busy")
-    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN) or isinstance(error, PermissionError | OSError):
+    if isinstance(error, OSError):
         return HistoryError("unwritable", reason=reason(error))
+    if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+        key = "read_only" if primary == sqlite3.SQLITE_READONLY else "not_opened"
+        return HistoryError("unwritable", reason=said(f"history.{key}"))
     if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
         return HistoryError("damaged", reason=str(error))
     return HistoryError("failed", reason=str(error))
