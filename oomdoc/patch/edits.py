@@ -1,8 +1,8 @@
 """The edits of a plan as values: what was placed where, what is left to the person, and the texts before and after."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.messages import Language, say
 

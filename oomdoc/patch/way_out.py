@@ -1,13 +1,14 @@
 """The whole way out of one failure: plans with the edits that write them, for command line, chat and reports."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.facts.case import Case
 from oomdoc.facts.fact import How
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.facts.units import show
 from oomdoc.patch.edits import EditPlan

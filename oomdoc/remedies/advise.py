@@ -1,12 +1,13 @@
 """From a diagnosis to the way out: plans by the memory model where it can speak, else the causes' remedies."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.findings import values_of
 from oomdoc.facts import base
+from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
 from oomdoc.memory.architecture import Architecture, ArchitectureError
 from oomdoc.memory.catalog import resolve

@@ -1,21 +1,26 @@
 """The way out as one block, the same for every format: plans in the person's own options, with peaks and costs."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from oomdoc.facts.units import show, size
 from oomdoc.messages import Language, say
 from oomdoc.patch.way_out import Offer, WayOut
 from oomdoc.remedies.advise import Step, repeats
-from oomdoc.remedies.lengths import Lengths
 from oomdoc.remedies.remedy import PROMISES, Remedy
 from oomdoc.remedies.solver import Plan, Solution
 from oomdoc.report.blocks_plan import Change, Diff, Peak, PlanCard, PlansBlock
+
+if TYPE_CHECKING:
+    from oomdoc.remedies.lengths import Lengths
 
 _ADVICE = 6
 _HANDS = 4
 
 
-def plans_block(way: WayOut, language: Language, *, wishes: bool = False, lengths: Lengths | None = None) -> PlansBlock:
+def plans_block(
+    way: WayOut, language: Language, *, wishes: bool = False, lengths: "Lengths | None" = None
+) -> PlansBlock:
     """What `oomdoc fix` shows; `wishes` says that the person ruled something out."""
     solution = way.advice.solution
     hands = [step for step in way.advice.steps if not step.changes]
@@ -95,7 +100,7 @@ def promise_of(offer: Offer) -> str:
     return PROMISES[max(ranks, default=0)]
 
 
-def _card(offer: Offer, way: WayOut, language: Language, lengths: Lengths | None) -> PlanCard:
+def _card(offer: Offer, way: WayOut, language: Language, lengths: "Lengths | None") -> PlanCard:
     solution = way.advice.solution
     peak = _peak(offer.plan, solution) if offer.plan is not None and solution is not None else None
     remarks = []
