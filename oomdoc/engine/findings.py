@@ -16,6 +16,7 @@ LIKELY = 0.70
 POSSIBLE = 0.04
 CONFIRMED = 0.93
 UNDECIDED_PENALTY = 1.2  # log-odds a rule loses while what it presupposes is unknown
+GUESS = 0.25  # signs of no more than this say only what is common: "the input does not say why" goes before
 NO_INFORMATION = "insufficient-information"
 
 
@@ -85,9 +86,11 @@ def rank(judgements: Iterable[Judgement]) -> tuple[Finding, ...]:
     return tuple(sorted(best.values(), key=_order))
 
 
-def _order(finding: Finding) -> tuple[bool, float, str]:
-    """The most probable first; "the input does not say why" after every cause that has a sign."""
-    return finding.rule.cause == NO_INFORMATION, -finding.probability, finding.rule.id
+def _order(finding: Finding) -> tuple[int, float, str]:
+    """The most probable first; "the input does not say why" after every cause that has more than a guess's sign."""
+    is_guess = sum(sign.weight for sign in finding.held) <= GUESS
+    place = 1 if finding.rule.cause == NO_INFORMATION else 2 * is_guess
+    return place, -finding.probability, finding.rule.id
 
 
 def finding_of(judgement: Judgement) -> Finding | None:

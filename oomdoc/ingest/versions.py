@@ -18,6 +18,7 @@ _VERSION: Final = r"v?(\d+(?:\.\d+)+(?:\.?(?:dev|post|rc|a|b)\d+)*(?:\+[\w.]+)?)
 _GLUED: Final = r"(?=\d+\.\d+(?:\.\d+|\+))"
 _JOINED: Final = (
     rf"(?:{_GLUED}|\s*==\s*|[ \t]*[:：=][ \t]*"
+    r"|[ \t]*(?:版本|version)[ \t]*(?:[:：=是为]|is)?[ \t]*"
     r"|\s+(?:version|版本)?(?:是|为|is)?[ \t:：]*|[`'\"]?[ \t]*\|[ \t]*|-)"
 )
 _AFTER: Final = rf"[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)"
