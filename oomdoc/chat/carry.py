@@ -44,8 +44,8 @@ def _apply(dialogue: "Dialogue", effect: Effect) -> Outcome:
         written = apply(edits, note=dialogue.note)
     except PatchError as error:
         return Outcome(False, error.told(dialogue.language))
-    except OSError as error:  # the state folder cannot be written
-        return Outcome(False, say(dialogue.language, "session.no_backup", reason=_reason(error)))
+    except OSError as error:
+        return Outcome(False, _reason(error))
     names = ", ".join(near(name) for name in written.files)
     told = [say(dialogue.language, "tui.written", files=names, id=written.id)]
     _remember(dialogue, effect, written.id, [made.native for made in edits.made])

@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from oomdoc.chat import aside
+from oomdoc.chat.carry import carry_out
+from oomdoc.ingest.errors import InputError
+from oomdoc.ingest.read import read_inputs
 from oomdoc.tui.blocks.said import Told
 from oomdoc.tui.doctor import Doctor
 from oomdoc.tui.values import NotReadable, value_of
@@ -63,6 +67,39 @@ def test_a_talk_is_taken_up_again(run: Path) -> None:
     turn = again.open()
     assert turn.case is not None
     assert turn.case.value("train.per_device_batch_size") == 4
+
+
+def test_a_home_that_cannot_be_written_is_told_and_nothing_is_changed(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The talk goes on in memory; without room for a backup no file is touched."""
+    home = tmp_path / "no-home"
+    home.mkdir()
+    (home / "oomdoc").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(home))
+    before = (run / "train.sh").read_bytes()
+    doctor = Doctor("en", run)
+    told = doctor.open().blocks[0]
+    assert isinstance(told, Told)
+    assert "cannot be kept on disk" in told.text
+    doctor.say("show me the diff")
+    (effect,) = doctor.say("apply").effects
+    outcome = carry_out(doctor.talk, effect)
+    assert outcome.ok is False
+    assert "without room for a backup nothing is written" in outcome.sentence
+    assert (run / "train.sh").read_bytes() == before
+
+
+def test_a_large_log_is_read_in_a_process_of_its_own(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The case is the one that reading here gives; what cannot be read is said in the same words; a stop is one."""
+    monkeypatch.setattr(aside, "_LARGE", 1)
+    logs, settings = ["train.log"], ["train.sh"]
+    heard: list[str] = []
+    beside = aside.read_beside(logs, settings, lambda name, done, total: heard.append(name))
+    assert beside == read_inputs(logs, configs=settings)
+    (run / "core.log").write_bytes(b"\x7fELF" + bytes(2000))
+    with pytest.raises(InputError, match="binary file"):
+        aside.read_beside(["core.log"], [], lambda *_: None)
 
 
 @pytest.mark.parametrize(
