@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from oomdoc.messages import reason
+from oomdoc.messages import Said, reason
 from oomdoc.patch.document import Original, digest
 from oomdoc.patch.edits import EditPlan, FileEdit
 from oomdoc.patch.errors import PatchError
@@ -32,6 +32,9 @@ def apply(plan: EditPlan, *, note: str = "", folder: Path | None = None) -> Appl
     a full disk. A process killed at any moment leaves each file either old or new, and undo restores all of them.
     """
     if not plan.files:
+        for hand in plan.by_hand[:1]:
+            native = hand.native or f"{hand.fact} = {hand.value}"
+            raise PatchError("only_by_hand", native=native, why=Said(hand.why("en"), hand.why("zh")))
         raise PatchError("nothing")
     state = folder or state_folder()
     with locked(state):

@@ -107,6 +107,58 @@ def test_a_full_disk_changes_nothing_and_leaves_nothing(script, tmp_path, monkey
     assert [path.name for path in tmp_path.iterdir() if "oomdoc" in path.name] == []
 
 
+def test_a_full_disk_is_told_in_both_languages(script, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(PatchError) as told:
+        apply(plan_for(script), folder=tmp_path / "state")
+    assert "no space left" in told.value.told("en")
+    assert "设备空间不足" in told.value.told("zh")
+    assert script.read_text() == OLD
+    assert [path.name for path in tmp_path.iterdir() if "oomdoc" in path.name] == []
+
+
+def test_without_a_place_for_backups_nothing_is_written(script, tmp_path):
+    (tmp_path / "state").write_text("a file, not a folder")
+    with pytest.raises(PatchError, match="nothing is written"):
+        apply(plan_for(script), folder=tmp_path / "state")
+    assert script.read_text() == OLD
+
+
+def test_what_remains_for_the_person_is_told_with_the_reason(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("args = TrainingArguments(output_dir='o')\n")
+    with pytest.raises(PatchError) as told:
+        apply(plan_edits({"train.max_length": 512}, [load(str(path))]), folder=tmp_path / "state")
+    assert "max_seq_length" in told.value.told("en")
+    assert "手动" in told.value.told("zh")
+
+
+def test_of_two_at_once_one_writes_and_the_other_is_refused(script, tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from oomdoc.patch.apply import apply; "
+        "from oomdoc.patch.document import load; from oomdoc.patch.plan import plan_edits; "
+        "plan = plan_edits({'lora.rank': int(sys.argv[3])}, [load(sys.argv[2])]); print('read', flush=True); input(); "
+        "apply(plan, folder=Path(sys.argv[1]))"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "state"), str(script)]
+    both = [
+        subprocess.Popen([*words, rank], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for rank in ("4", "2")
+    ]
+    for process in both:
+        assert process.stdout.readline() == b"read\n"
+    for process in both:
+        process.stdin.write(b"\n")
+        process.stdin.flush()
+    told = [process.communicate()[1].decode() for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1]
+    assert any("changed since it was read" in text or "another oomdoc" in text for text in told)
+    assert script.read_text() in {NEW, OLD.replace("rank 8", "rank 2")}
+
+
 def test_copies_leave_the_file_alone_and_overwrite_nothing(script, tmp_path):
     (written,) = copies(plan_for(script), tmp_path / "out")
     assert written.read_text() == NEW

@@ -296,9 +296,11 @@ def test_options_that_only_some_scripts_take_are_told_and_not_invented():
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 def test_comments_inside_a_command_move_above_it(end):
-    script = "cd x\nswift sft \\\n    --model a/b \\\n    # --max_length 4096 \\\n    --train_type lora  # small\n    --lora_rank 8\n"
+    script = "cd x\nswift sft \\\n    --model a/b \\\n    # --max_length 4096 \\\n"
+    script += "    --train_type lora  # small\n    --lora_rank 8\n"
     new = patched({"lora.rank": 4}, run_sh=script.replace("\n", end))
-    wanted = "cd x\n# --max_length 4096 \\\n# small\nswift sft \\\n    --model a/b \\\n    --train_type lora \\\n    --lora_rank 4\n"
+    wanted = "cd x\n# --max_length 4096 \\\n# small\nswift sft \\\n    --model a/b \\\n"
+    wanted += "    --train_type lora \\\n    --lora_rank 4\n"
     assert new == wanted.replace("\n", end)
 
 
