@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from textual.worker import get_current_worker
+
 from oomdoc.messages import say
 from oomdoc.tui.news import Turn
 from oomdoc.tui.turns import Progress, Stopped
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from oomdoc.tui.app import DoctorApp
 
 _NICE: Final = 5
+_LOOK: Final = 0.1
 
 
 def carry_out(app: "DoctorApp", effect: "Effect") -> None:
@@ -45,11 +48,15 @@ def _errand(app: "DoctorApp", effect: "Effect", progress: Progress) -> Turn:
         except Stopped:
             return Outcome(None)
 
-    return app.doctor.done(effect, gently(work) if effect.kind in {"dry_run", "probe"} else work())
+    if effect.kind not in {"dry_run", "probe"}:
+        return app.doctor.done(effect, work())
+    worker = get_current_worker()
+    return app.doctor.done(effect, gently(work, lambda: worker.is_cancelled) or Outcome(None))
 
 
-def gently(work: "Callable[[], Outcome]") -> "Outcome":
-    """Do work that only waits for a process, in a thread whose processes give way to the room's own keys.
+def gently(work: "Callable[[], Outcome]", stopped: Callable[[], bool]) -> "Outcome | None":
+    """Do work that only waits for a process, in a thread whose processes give way to the room's own keys; None as soon
+    as it is `stopped`: the work then ends by itself at its next sign of life.
 
     On Linux niceness belongs to a thread and is inherited by the processes it starts; it cannot be taken back, hence
     the thread. The work itself must not compute: a thread that has to give way would hold the interpreter's lock.
@@ -67,7 +74,10 @@ def gently(work: "Callable[[], Outcome]") -> "Outcome":
 
     thread = threading.Thread(target=run, name="oomdoc-errand", daemon=True)
     thread.start()
-    thread.join()
+    while thread.is_alive():
+        if stopped():
+            return None
+        thread.join(_LOOK)
     outcome = ended[0]
     if isinstance(outcome, BaseException):
         raise outcome
