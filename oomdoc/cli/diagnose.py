@@ -69,7 +69,7 @@ def command(
 
     verified = None
     if verify:
-        diagnosis, verified = _verified(diagnosis, verify, python, timeout, trust, yes=yes)
+        diagnosis, verified = _verified(diagnosis, verify, python, timeout, trust, yes=yes, language=language)
     text = render(diagnosis, kind, language, with_facts=with_facts, columns=width, verified=verified)
     write(text, None if kind == "text" else "utf-8")
     history.keep(diagnosis)
@@ -79,7 +79,14 @@ def command(
 
 
 def _verified(
-    diagnosis: "Diagnosis", verify: str, python: str | None, timeout: float, trust: bool, *, yes: bool
+    diagnosis: "Diagnosis",
+    verify: str,
+    python: str | None,
+    timeout: float,
+    trust: bool,
+    *,
+    yes: bool,
+    language: Language,
 ) -> tuple["Diagnosis", "Verification"]:
     """The diagnosis after a dry run or a probe had its say, and what that said."""
     from oomdoc.cli.dryrun import stage_line
@@ -89,7 +96,7 @@ def _verified(
 
     way = propose(diagnosis)
     changes = next((offer.changes for offer in way.offers if offer.changes), {}) if way else None
-    progress = stage_line()
+    progress = stage_line(language)
     try:
         found = reproduce(
             diagnosis, "probe" if verify == "probe" else "dry_run", python=python, timeout=timeout, progress=progress,

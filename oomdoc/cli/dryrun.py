@@ -91,7 +91,7 @@ def _one(facts: dict[str, Any], options: dict[str, Any], language: Language) -> 
     from oomdoc.probe.dryrun import dry_run
     from oomdoc.report.out import can_draw, write
 
-    progress = stage_line()
+    progress = stage_line(language)
     try:
         found = dry_run(
             facts, python=options["python"], timeout=options["timeout"], progress=progress,
@@ -180,13 +180,16 @@ def refuse(error: Exception, language: Language) -> int:
 _HELPED = ("environment", "build", "operator", "run", "time")
 
 
-def stage_line() -> Any:
+def stage_line(language: Language = "en") -> Any:
     """A line on stderr that says what the worker is doing; nothing where stderr is no terminal."""
     on = sys.stderr.isatty()
 
     def progress(stage: str, seconds: float) -> None:
         if on:
-            sys.stderr.write(f"\r\x1b[K{stage} ({seconds:.0f} s)" if stage else "\r\x1b[K")
+            from oomdoc.report.probe_text import stage_text
+
+            told = stage_text(stage, language)
+            sys.stderr.write(f"\r\x1b[K{told} ({seconds:.0f} s)" if stage else "\r\x1b[K")
             sys.stderr.flush()
 
     return progress

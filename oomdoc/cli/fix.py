@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from oomdoc.engine.diagnosis import Diagnosis
     from oomdoc.patch.way_out import Offer, WayOut
 
+_FORMATS = ("text", "json", "markdown", "html")
+
 
 @click.command(name="fix")
 @click.argument("files", nargs=-1, metavar="[FILE...|-]")
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run of --verify."
 )
-@click.option("--format", "kind", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "kind", type=click.Choice(_FORMATS), default="text", show_default=True)
 @click.option("--json", "kind", flag_value="json", help="Short for --format json.")
 @click.option("--previous", metavar="FILE|auto", help="JSON report of the run before, or the history: was it fixed?")
 @click.option("--no-history", is_flag=True, help="Neither look into the history nor keep this in it.")
@@ -128,6 +130,12 @@ def _show(way: "WayOut", options: dict[str, Any], language: Language, *, wishes:
         return
     columns = options["width"] or min(120, shutil.get_terminal_size().columns)
     block = plans_block(way, language, wishes=wishes, lengths=_lengths(options["lengths"]))
+    if options["kind"] != "text":
+        from oomdoc.report import html, markdown
+
+        drawn = html.render([block], language) if options["kind"] == "html" else markdown.render([block], language)
+        write(drawn, "utf-8")
+        return
     write(plans_text(block, language, columns=columns, shown=options["number"]))
 
 
@@ -207,7 +215,7 @@ def _verify(
     solved = way.advice.solved or {}
     after = joined({**facts, **solved}, {**solved, **offer.changes})
     probed = options["verify"] == "probe"
-    progress = stage_line()
+    progress = stage_line(language)
     try:
         check = verify_plan(
             after, capacity, method="probe" if probed else "dry_run", python=options["python"],

@@ -106,8 +106,6 @@ def _card(offer: Offer, way: WayOut, language: Language, lengths: "Lengths | Non
     remarks = []
     if repeats((remedy.id for remedy in remedies_of(offer)), way.advice.spent):
         remarks.append(say(language, "aftermath.plan_tried"))
-    if peak is not None and peak.fits != "yes":
-        remarks.append(say(language, "fix.unsure"))
     if way.single == offer.number:
         remarks.append(say(language, "fix.single"))
     remarks += [

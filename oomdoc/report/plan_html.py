@@ -65,7 +65,7 @@ def _cells(card: PlanCard, language: Language) -> Iterator[str]:
         yield f"<strong>{size(peak.device_bytes)}</strong><br>{aside}"
         yield f'<span class="fits-{peak.fits}">{escape(fits_sentence(peak, language))}</span>'
     pace = pace_of(peak, language) if peak is not None else ""
-    yield "<br>".join(escape(told) for told in (*((pace,) if pace else ()), *card.cost)) or "—"
+    yield "<br>".join(escape(told) for told in (*((pace,) if pace else ()), *card.cost, *card.remarks)) or "—"
 
 
 def _change(change: Change, language: Language) -> str:

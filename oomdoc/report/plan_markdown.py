@@ -17,8 +17,8 @@ def plan_lines(block: PlansBlock, language: Language, *, github: bool = False) -
 
     yield f"### {say(language, 'report.next')}"
     yield ""
-    for sentence in block.sentences:
-        yield f"{escape(sentence)}  "
+    yield from (f"{escape(sentence)}  " for sentence in block.sentences[:-1])
+    yield from (escape(sentence) for sentence in block.sentences[-1:])
     yield ""
     if block.hands and block.hands_first:
         yield from _list(say(language, "fix.by_hand_steps"), block.hands)
@@ -66,7 +66,7 @@ def _cells(card: PlanCard, language: Language) -> Iterator[str]:
         yield f"**{size(peak.device_bytes)}**<br>{interval}"
         yield fits_sentence(peak, language)
     pace = pace_of(peak, language) if peak is not None else ""
-    yield "<br>".join(escape(told) for told in (*((pace,) if pace else ()), *card.cost)) or "—"
+    yield "<br>".join(escape(told) for told in (*((pace,) if pace else ()), *card.cost, *card.remarks)) or "—"
 
 
 def _change(change: Change, language: Language) -> str:

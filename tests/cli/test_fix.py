@@ -83,6 +83,16 @@ def test_the_text_names_every_change_and_fits_its_width(name, language, tmp_path
     assert "Traceback" not in shown.output
 
 
+@pytest.mark.parametrize(("kind", "sign"), [("markdown", "```diff"), ("html", '<pre class="diff">')])
+def test_plans_are_drawn_as_pages_too(kind, sign, tmp_path, run):
+    log, configs = example("minimind", tmp_path)
+    shown = run(fix, *arguments_of(log, configs), "--format", kind)
+    assert shown.return_value == 0
+    assert sign in shown.output
+    assert "--batch_size 8" in shown.output
+    assert "least single change" in shown.output
+
+
 def test_a_kept_fact_is_kept(tmp_path, run):
     log, configs = example("minimind", tmp_path)
     shown = run(fix, *arguments_of(log, configs), "--keep", "train.max_length", "--json")
