@@ -52,11 +52,15 @@ class Filler:
 
 
 def draw(model: Any) -> None:
-    """Random values for weights that have their place already; those divided by DeepSpeed hold none here."""
+    """Random values for weights that have their place already, also for the shards that DeepSpeed has made of them.
+
+    What happens to lie in memory may be no number, and a step whose gradients are none is skipped with its states.
+    """
     with torch.no_grad():
         for parameter in model.parameters():
-            if parameter.is_floating_point() and parameter.numel() and not parameter.is_meta:
-                parameter.normal_(std=_SPREAD)
+            for data in (parameter, getattr(parameter, "ds_tensor", None)):
+                if data is not None and data.is_floating_point() and data.numel() and not data.is_meta:
+                    data.normal_(std=_SPREAD)
 
 
 def pack(model: Any, plan: dict[str, Any], device: str) -> None:

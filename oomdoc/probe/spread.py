@@ -217,6 +217,8 @@ class DeepSpeed(Alone):
         """The engine clips by its own configuration."""
         del limit
         self.model.step()
+        if getattr(self.optimizer, "overflow", False):
+            self.notes.append("DeepSpeed skipped a step whose gradients overflowed: optimizer states may be missing")
 
     def generation(self) -> dict[str, Any]:
         """At stage 3 every rank generates as long as the longest, since all gather together."""

@@ -36,6 +36,8 @@ def deepspeed_config(plan: dict[str, Any]) -> dict[str, Any]:
         section = config.get(name)
         if isinstance(section, dict) and section.get("enabled") == "auto":
             section["enabled"] = half == kind
+    if (config.get("fp16") or {}).get("enabled"):
+        config["fp16"]["loss_scale"] = 1.0  # a scale that is still being found skips the first steps and their states
     config["train_micro_batch_size_per_gpu"] = int(plan.get("batch") or 1)
     config["gradient_accumulation_steps"] = max(1, min(2, int(plan.get("accumulation") or 1)))
     config["zero_allow_untested_optimizer"] = True

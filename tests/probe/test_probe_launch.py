@@ -88,3 +88,4 @@ def test_a_deepspeed_configuration_is_made_of_facts_where_there_is_none() -> Non
     zero = config["zero_optimization"]
     assert (zero["stage"], zero["reduce_bucket_size"], zero["offload_param"]["device"]) == (3, 7, "cpu")
     assert (config["fp16"]["enabled"], config["bf16"]["enabled"]) == (True, False)
+    assert config["fp16"]["loss_scale"] == 1.0  # a dynamic scale skips the first steps, and no states are made
