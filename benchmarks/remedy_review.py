@@ -3,7 +3,7 @@
 Usage: python benchmarks/remedy_review.py CORPUS [--table FILE]; CORPUS holds <case>/{report.txt,label.json}. A case
 agrees where one of its first three remedies says what one of the fixes in its label says. Words are a coarse judge, so
 each case was read as well: `remedy_judgements.yaml` says agrees, better or misses for the three that were named then;
-where they differ now, the case counts by words and is listed to be judged again.
+where they differ now, the case counts as the worse of both and is listed to be judged again.
 """
 
 import argparse
@@ -140,7 +140,7 @@ def main() -> int:
             judged[known["judged"]] += 1
         else:
             again.append(label["id"])
-            judged[verdict] += 1
+            judged["misses" if known.get("judged") == "misses" else verdict] += 1  # the worse until it is read again
         rows.append((label["id"], label["primary"], verdict, ", ".join(named), "; ".join(label["fixes"])))
     right = sum(row[2] == "agrees" for row in rows)
     good = judged["agrees"] + judged["better"]
