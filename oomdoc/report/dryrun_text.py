@@ -7,6 +7,7 @@ from typing import Any
 from oomdoc.facts.units import size
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language, say
+from oomdoc.report.layout import clip, pad, width
 from oomdoc.report.memory_text import profile_text, table
 from oomdoc.report.worker_notes import remark
 
@@ -29,8 +30,8 @@ def dryrun_text(
     if timeline.get("allocated"):
         lines.append(say(language, "dryrun.timeline"))
         lines.append("  " + sparkline(timeline["allocated"], columns - 4, glyphs=glyphs))
-        lines.append("  " + _phases(timeline, columns - 4))
-    rows = [_tensor(each) for each in (answer.get("top_tensors") or ())[:top]]
+        lines.append("  " + _phases(timeline, columns - 4, language))
+    rows = [_tensor(each, language) for each in (answer.get("top_tensors") or ())[:top]]
     if rows:
         lines += ["", say(language, "dryrun.tensors"), *(_cut(line, columns) for line in _left(rows))]
     modules = [(each["module"] or "-", size(each["bytes"])) for each in (answer.get("top_modules") or ())[:top]]
@@ -59,33 +60,34 @@ def dryrun_text(
     return "\n".join(lines) + "\n"
 
 
-def sparkline(values: Sequence[int], width: int, *, glyphs: bool = True) -> str:
-    """One line of at most `width` characters; each is the highest of its stretch, on a scale from zero."""
+def sparkline(values: Sequence[int], columns: int, *, glyphs: bool = True) -> str:
+    """One line of at most `columns` characters; each is the highest of its stretch, on a scale from zero."""
     marks = _BLOCKS if glyphs else _ASCII
-    width = max(1, min(width, len(values)))
-    bounds = [len(values) * place // width for place in range(width + 1)]
+    columns = max(1, min(columns, len(values)))
+    bounds = [len(values) * place // columns for place in range(columns + 1)]
     heights = [max(values[low:high]) for low, high in pairwise(bounds)]
     most = max(heights) or 1
     return "".join(marks[min(len(marks) - 1, value * len(marks) // most)] for value in heights)
 
 
-def _phases(timeline: Mapping[str, Any], width: int) -> str:
+def _phases(timeline: Mapping[str, Any], columns: int, language: Language) -> str:
+    """The phases under the sparkline, each where it begins, as far as there is room."""
     count = len(timeline["allocated"])
-    width = min(width, count)
-    row = [" "] * width
+    columns = min(columns, count)
+    row = ""
     for mark in timeline["marks"]:
-        place = mark["at"] * width // max(1, count)
-        word = str(mark["phase"])
-        if place + len(word) <= width and all(cell == " " for cell in row[max(0, place - 1) : place + len(word) + 1]):
-            row[place : place + len(word)] = word
-    return "".join(row).rstrip()
+        place = mark["at"] * columns // max(1, count)
+        word = say(language, f"moment.{mark['phase']}")
+        if place + width(word) <= columns and (not row or width(row) < place):
+            row = pad(row, place) + word
+    return row
 
 
-def _tensor(each: Mapping[str, Any]) -> tuple[str, ...]:
+def _tensor(each: Mapping[str, Any], language: Language) -> tuple[str, ...]:
     shape = "x".join(str(part) for part in each["shape"]) or "-"
     where = each.get("module") or each.get("name") or each.get("phase") or ""
     return (
-        str(each["component"]),
+        say(language, f"component.{each['component']}"),
         size(each["bytes"]),
         f"{shape} {each['dtype']}",
         f"{where}  {each.get('frame') or ''}".rstrip(),
@@ -94,9 +96,9 @@ def _tensor(each: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _left(rows: Sequence[tuple[str, ...]]) -> list[str]:
     """Columns aligned to the left, the figures in the second one to the right."""
-    widths = [max(len(row[place]) for row in rows) for place in range(3)]
-    return [f"  {row[0]:{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:{widths[2]}}  {row[3]}".rstrip() for row in rows]
+    wide = [max(width(row[place]) for row in rows) for place in range(3)]
+    return [f"  {pad(row[0], wide[0])}  {row[1]:>{wide[1]}}  {row[2]:{wide[2]}}  {row[3]}".rstrip() for row in rows]
 
 
 def _cut(line: str, columns: int) -> str:
-    return line if len(line) <= columns else line[: columns - 3] + "..."
+    return clip(line, columns)

@@ -36,7 +36,10 @@ def profile_text(profile: MemoryProfile, language: Language, *, columns: int = 8
 def _basis(basis: str, language: Language) -> str:
     kind, colon, name = basis.partition(": ")
     key = f"estimate.from_{kind}"
-    return f"{say(language, key)}{colon}{name}" if colon and key in keys(language) else basis
+    if colon and key in keys(language):
+        return f"{say(language, key)}{colon}{name}"
+    built, of, library = basis.partition(" of ")  # what a dry run built: "Qwen2ForCausalLM of transformers 4.56.0"
+    return say(language, "estimate.built", name=built, library=library) if of else basis
 
 
 def fit_line(profile: MemoryProfile, language: Language) -> str | None:
