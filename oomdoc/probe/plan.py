@@ -15,7 +15,7 @@ from oomdoc.memory.platform import context_part
 from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
-from oomdoc.memory.vision import sides
+from oomdoc.memory.vision import in_math, sides
 from oomdoc.messages import reason, said
 from oomdoc.probe.builds import Build, builds_of
 from oomdoc.probe.configs import NoConfigError
@@ -175,7 +175,7 @@ def _job(facts: Mapping[str, Any], config: dict[str, Any], model: Architecture, 
         "vision_checkpointing": settings.vision_checkpointing if settings.checkpointing != "language" else False,
         "checkpoint_offload": settings.checkpoint_offload,
         "optimizer": settings.optimizer,
-        "attention": settings.attention,
+        "attention": settings.attention, "vision_math": in_math(model, settings),
         "batch": settings.samples, "tokens": limit,
         "images": count, "height": height or None, "width": width or None,
         "frames": images.frames or None,
