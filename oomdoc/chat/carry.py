@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oomdoc.chat.reply import Effect, Outcome
+from oomdoc.chat.voice import tell
 from oomdoc.messages import say
 
 if TYPE_CHECKING:
@@ -49,7 +50,10 @@ def _apply(dialogue: "Dialogue", effect: Effect) -> Outcome:
     names = ", ".join(near(name) for name in written.files)
     told = [say(dialogue.language, "tui.written", files=names, id=written.id)]
     _remember(dialogue, effect, written.id, [made.native for made in edits.made])
-    told += [f"{made.fact}: {made.why(dialogue.language)}" for made in edits.by_hand]
+    told += [
+        tell(dialogue.language, "diff_by_hand", native=made.native or made.fact, why=made.why(dialogue.language))
+        for made in edits.by_hand
+    ]
     return Outcome(True, "\n".join(told), entry=written.id)
 
 

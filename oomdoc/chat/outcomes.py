@@ -20,7 +20,10 @@ def ended(state: State, effect: Effect, outcome: Outcome) -> Turn:
         return (saying(language, key, "sorry", sentence=outcome.sentence),), ()
     if effect.kind == "apply":
         state.applied = effect.plan
-        return (saying(language, "applied", "good", sentence=outcome.sentence),), ()
+        written, *by_hand = outcome.sentence.split("\n")
+        state.partly = effect.plan if by_hand else None
+        told = saying(language, "applied", "good", sentence=written)
+        return ((told, SayBlock(tuple(by_hand), "warn")) if by_hand else (told,)), ()
     if effect.kind == "undo":
         state.applied = None
         return (saying(language, "undone", sentence=outcome.sentence),), ()
@@ -38,5 +41,7 @@ def _proven(state: State, outcome: Outcome) -> tuple[SayBlock, ...]:
     told = tell(language, "verified_fits" if outcome.fits else "verified_misses", capacity=shown)
     lead = tell(language, "verified", device=size(outcome.device_bytes), sentence=told)
     then = "run_again" if state.applied is not None else "then_by_hand" if state.by_hand else "then_apply"
+    if state.partly is not None and state.partly == state.applied:
+        more.append(say(language, "session.counts_by_hand"))
     rest = (*more, *((say(language, f"session.{then}"),) if outcome.fits and state.shown else ()))
     return (SayBlock((lead, *rest), "good" if outcome.fits else "warn"),)

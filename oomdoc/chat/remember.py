@@ -96,6 +96,7 @@ def snapshot(state: State, cases: Cases, folder: Path | None) -> tuple[dict[str,
         "raw": raw, "before": before, "cases": numbers, "plans": kept(state.plans), "skipped": sorted(state.skipped),
         "pinned": kept(state.pinned), "ruled_out": list(state.ruled_out), "most_gpus": state.most_gpus,
         "topic": state.topic, "shown": state.shown, "applied": state.applied, "by_hand": state.by_hand,
+        "partly": state.partly,
         "entry": state.entry, "pastes": state.pastes, "pending": state.pending.term.name if state.pending else None,
         "prints": dict(state.prints),
     }, fresh  # fmt: skip
@@ -115,7 +116,7 @@ def restore(state: State, values: Mapping[str, Any], cases: Cases, load: Callabl
     state.ruled_out = list(values["ruled_out"])
     state.most_gpus, state.topic = values["most_gpus"], values["topic"]
     state.shown, state.applied, state.entry = values["shown"], values["applied"], values["entry"]
-    state.by_hand = values.get("by_hand")
+    state.by_hand, state.partly = values.get("by_hand"), values.get("partly")
     state.pastes, state.prints = values["pastes"], dict(values["prints"])
     if values["pending"]:
         asked = questions(state.diagnosis.judgements, state.values, _ASKED)

@@ -1,6 +1,6 @@
 """The state of one conversation: the case as read and told, the wishes, the plans, what was asked. It draws nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,8 @@ _NEEDED = ("model.name", "hardware.gpu_name")  # without these nothing can be pr
 @dataclass
 class State:
     """`topic` is the setting spoken of last, `shown` the plan whose diff was shown, `before` what undo goes back to;
-    `by_hand` is the plan shown where none of it can be written, `entry` names the written change that undo takes back,
+    `by_hand` is the plan shown where none of it can be written, `partly` the written one of which a part is left to the
+    person, `entry` names the written change that undo takes back,
     `prints` are the files as they were when they were read."""
 
     language: Language
@@ -42,6 +43,7 @@ class State:
     shown: int | None = None
     applied: int | None = None
     by_hand: int | None = None
+    partly: int | None = None
     entry: str | None = None
     prints: dict[str, str] = field(default_factory=dict)
     pastes: int = 0
@@ -123,6 +125,17 @@ class State:
         self.replace(
             Case.model_construct(
                 facts=(*fresh.facts, *kept), events=self.raw.events, series=self.raw.series, inputs=self.raw.inputs
+            )
+        )
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Facts by the person's word that shall no longer count; what was read stays."""
+        self.before.append((self.raw, ", ".join(names)))
+        del self.before[:-20]
+        kept = [fact for fact in self.raw.facts if fact.name not in names or fact.source.how is not How.ANSWERED]
+        self.replace(
+            Case.model_construct(
+                facts=tuple(kept), events=self.raw.events, series=self.raw.series, inputs=self.raw.inputs
             )
         )
 
