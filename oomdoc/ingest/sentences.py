@@ -27,6 +27,10 @@ _CODE = lazy(
 # "batch_size=1 still runs out of memory": a setting that begins a sentence is no assignment.
 _SPEAKS = lazy(r"^[\w.]+ ?={1,2} ?[\w.]+,? (?:[a-z']+ ){2,}[a-z]+(?!.* (?:if|else|for|in|and|or) .*[()\[\]])")
 _FLAGS = lazy(r"(?:^|\s)--?[a-zA-Z][\w.-]*(?:[ =]|$)")
+_TITLE = lazy(
+    r"^(?:\w+\.)*\w*(?:Error|Exception)\b\s*:\s*(?:CUDA |cuda )?(?:error: )?out of memory\.?"
+    r"(?! ?Tried to allocate)(?=[^\n]{0,160}(?i:\b(?:on|with|when|while|during|in|after|for)\b|[\u4e00-\u9fff]))"
+)
 _SPLIT = lazy(r"[。！？!?\n]|\.(?=\s|$)|;|；")
 
 
@@ -75,7 +79,11 @@ def human(document: Document) -> Prose:
             fenced = not fenced
             if len(text.strip()) < 24:
                 continue
-        if line.rank is not None or line.process is not None or not _is_human(text, fenced=fenced):
+        if line.rank is not None or line.process is not None:
+            continue
+        # A title is a person's even where it begins with the exception: "RuntimeError: ... with 6M nodes on an A100".
+        titled = not pieces and not text.startswith(" ") and _TITLE.search(text) is not None
+        if not titled and not _is_human(text, fenced=fenced):
             continue
         starts.append((length, here))
         pieces.append(text)

@@ -22,6 +22,7 @@ _JOINED: Final = (
     r"|\s+(?:version|版本)?(?:是|为|is)?[ \t:：]*|[`'\"]?[ \t]*\|[ \t]*|-)"
 )
 _AFTER: Final = rf"[`*'\"\]]{{0,3}}{_JOINED}[`*'\"]{{0,2}}{_VERSION}(?![\w%]|\.\d)"
+_ASKED = lazy(rf"\b(\w+)\.__version__[)\"'\s]*\n[>\s'\"]*{_VERSION}['\"]?\s*$", re.MULTILINE)
 _BEFORE = lazy(r"(?:[\w./-]|build )\Z")
 _MAX_MENTIONS: Final = 100
 # A remark about a version stands this close to it.
@@ -36,7 +37,7 @@ def read(document: Document) -> list[Fact]:
     document = digest(document)
     firm: list[tuple[str, str, int]] = []
     weak: list[tuple[str, str, int]] = []
-    for name, value, offset, is_weak in (*_lines(document.text), *_mentions(document.text)):
+    for name, value, offset, is_weak in (*_lines(document.text), *_mentions(document.text), *_asked(document.text)):
         (weak if is_weak else firm).append((name, value, offset))
     known = {name for name, _, _ in firm}
     kept: dict[tuple[str, str], Fact] = {}
@@ -100,6 +101,15 @@ def _mentions(text: str) -> Iterator[tuple[str, str, int, bool]]:
                     fact = knowledge["packages"].get(word) or "framework.version"
                     yield fact, match[1], place, False
             place = lowered.find(stem, following)
+
+
+def _asked(text: str) -> Iterator[tuple[str, str, int, bool]]:
+    """What `print(torch.__version__)` answers on the next line."""
+    if "__version__" in text:
+        for match in _ASKED.finditer(text):
+            fact = _knowledge()["packages"].get(match[1].lower())
+            if fact:
+                yield fact, match[2], match.start(2), False
 
 
 def _works_there(text: str, place: int) -> bool:

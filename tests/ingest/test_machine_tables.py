@@ -71,6 +71,8 @@ def test_gpustat_and_npu_smi() -> None:
         ("- `transformers` version: 4.40.0", "env.transformers", "4.40.0"),
         ("torch==2.1.0", "env.torch", "2.1.0"),
         ("环境：A40，torch2.2.1+cu121", "env.torch", "2.2.1+cu121"),
+        ("torch版本：2.2.1", "env.torch", "2.2.1"),
+        (">>> print(torch.__version__)\n2.2.1+cu121", "env.torch", "2.2.1+cu121"),
         ("torch                    2.3.1+cu121", "env.torch", "2.3.1+cu121"),
         ("| torch | 2.1 |", "env.torch", "2.1"),
         ("PyTorch version (GPU?): 2.0.1+cu117 (True)", "env.torch", "2.0.1+cu117"),

@@ -70,6 +70,7 @@ SHELL_LINE = lazy(
     r"(?:torchrun|python3?|accelerate|deepspeed|swift|llamafactory-cli|vllm|bash|sh|srun|docker|nohup|sudo|cd|pip) )"
 )
 HEAD = 20_000
+_TOML_ALONE = 5
 
 
 def detect(text: str, file_name: str = "<text>") -> str:
@@ -106,12 +107,18 @@ def guess(text: str) -> str:
         return "dockerfile"
     counts = {
         "python": len(PYTHON_LINE.findall(text)) * 1.5,
-        "toml": len(TOML_LINE.findall(text)) if TOML_TABLE.search(text) else 0,
+        "toml": len(TOML_LINE.findall(text)) if TOML_TABLE.search(text) or _is_toml(text) else 0,
         "yaml": len(YAML_LINE.findall(text)),
         "shell": len(SHELL_LINE.findall(text)),
     }
     best = max(counts, key=lambda name: counts[name])
     return best if counts[best] else "unknown"
+
+
+def _is_toml(text: str) -> bool:
+    """Assignments with blanks around the sign and TOML's own true and false, and nothing else: no table is needed."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return len(lines) >= _TOML_ALONE and all(TOML_LINE.match(line) and " = " in line for line in lines)
 
 
 def _is_lines(text: str) -> bool:

@@ -223,3 +223,11 @@ def test_a_block_of_python_without_a_language_is_read_whole() -> None:
         "loader = DataLoader(load(rows), batch_size=batch_size)\nprint(len(loader))\n```\n"
     )
     assert ("batch_size", 12) in {(item.key, item.value) for item in find_settings_in_text(text).settings}
+
+
+def test_toml_without_a_table_or_a_language_is_read() -> None:
+    text = (
+        'OOM\n\n```\ntrain_batch_size = 3\nxformers = true\nmixed_precision = "fp16"\n'
+        'network_module = "networks.lora"\nnetwork_dim = 8\n```\n'
+    )
+    assert ("train_batch_size", 3) in {(item.key, item.value) for item in find_settings_in_text(text).settings}
