@@ -78,6 +78,11 @@ class Run:
         self.figures["parameters"] = sum(parameter.numel() for parameter in model.parameters())
         self.figures["class"] = _class_of(model)
         self.figures["built"] = {key: value for key, value in model.oomdoc_built.items() if key != "lora"}
+        if self.card.vision_math or self.card.ignore_mask:
+            # Those versions masked windows in one product over all patches; flash-attn takes all windows in one call.
+            for module in model.modules():
+                if hasattr(module, "fullatt_block_indexes"):
+                    module.fullatt_block_indexes = list(range(len(module.blocks)))
         quantise(model, plan)
         training = "train" in (plan.get("phases") or ["train"])
         if plan.get("method") in ADAPTED:
@@ -116,7 +121,7 @@ class Run:
     def _is_gradient(self, parameter: Any) -> None:
         number = self.mode.number_of(parameter.grad) if parameter.grad is not None else 0
         if number:
-            self.ledger.allocations[number].component = "gradients"
+            self.ledger.allocations[number].component = self.exchange.gradients
 
     def _watch_modules(self, stack: contextlib.ExitStack) -> None:
         """Know which module runs: in forward by hooks, in backward by the sequence number of the autograd node."""

@@ -36,7 +36,9 @@ def held(parallel: dict[str, Any], **shape: int) -> dict[str, dict[str, int]]:
         for part in ("forward", "backward", "done"):
             getattr(exchange, part)()
             live = ledger.live_at(len(ledger.events) - 1)
-            out[part] = {each.component: each.nbytes for each in live}
+            out[part] = {}
+            for each in live:
+                out[part][each.component] = out[part].get(each.component, 0) + each.nbytes
     return out
 
 
@@ -53,7 +55,9 @@ LAYER, ROOT = 2 * 8 * MIB, 2 * 4 * MIB
         ({"kind": "zero", "ranks": 8, "stage": 1, "bucket_elements": 5 * MIB}, {}, {"buckets": 10 * MIB}, {}),
         ({"kind": "zero", "ranks": 8, "stage": 2}, {}, {"buckets": 2 * BUCKET_ELEMENTS}, {}),
         ({"kind": "zero", "ranks": 8, "stage": 3, "bucket_elements": 5 * MIB},
-         {"gathered": WHOLE, "buckets": 10 * MIB}, {"gathered": WHOLE, "buckets": 10 * MIB}, {"buckets": 10 * MIB}),
+         {"gathered": 2 * WHOLE, "buckets": 10 * MIB, "gradients": WHOLE},
+         {"gathered": WHOLE, "buckets": 10 * MIB, "gradients": WHOLE},
+         {"buckets": 10 * MIB, "gradients": WHOLE}),
         ({"kind": "fsdp", "ranks": 8, "stage": 3, "sharding": "full_shard"},
          {"gathered": ROOT + 2 * LAYER}, {"gathered": ROOT + 2 * LAYER, "buckets": LAYER}, {}),
         ({"kind": "fsdp", "ranks": 8, "stage": 3, "sharding": "shard_grad_op"},
@@ -71,8 +75,16 @@ def test_buffers_are_there_while_the_libraries_hold_them(
 def test_zero_3_keeps_no_more_gathered_than_it_uses_again_soon() -> None:
     found = held({"kind": "zero", "ranks": 8, "stage": 3}, layers=32, each=200 * MIB)["forward"]["gathered"]
     layer = 2 * 200 * MIB
-    assert found == 2 * (500_000_000 + 50_000_000) + layer
+    assert found == 2 * (500_000_000 + 2 * 50_000_000) + layer
     assert found < 33 * layer
+
+
+def test_gradients_of_zero_3_are_counted_once() -> None:
+    way = {"kind": "zero", "ranks": 4, "stage": 3}
+    built, trainable = model()
+    assert share(way, Exchange(built, trainable, way, Ledger()).gradients) == 0.0
+    two = {"kind": "zero", "ranks": 4, "stage": 2}
+    assert share(two, Exchange(built, trainable, two, Ledger()).gradients) == 0.25
 
 
 def test_adapters_in_a_wider_type_do_not_widen_deepspeeds_buckets() -> None:
