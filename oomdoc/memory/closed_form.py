@@ -10,7 +10,8 @@ from typing import NamedTuple
 from oomdoc.memory.activations import language_layer
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.inference import cache_part, engine_plan, forward_parts, generation_length
-from oomdoc.memory.logits import all_positions, has_logits, loss_parts
+from oomdoc.memory.knowledge import holds
+from oomdoc.memory.logits import all_positions, has_logits, kept_parts, loss_parts
 from oomdoc.memory.parallel import exchange_parts, gradient_share, state_share, weight_share
 from oomdoc.memory.parts import Part, part, total
 from oomdoc.memory.platform import Outside, outside
@@ -306,10 +307,9 @@ def _evaluation(model: Architecture, settings: Settings, base: list[Part]) -> Mo
                 model.vocab,
             )
         )
-        if settings.eval_keeps_logits:
-            parts.append(
-                part("logits", "logits kept until the end, each batch", size, 1.0, "grows by this with every batch")
-            )
+        parts += kept_parts(model, settings, rows)
+    if model.layers and holds(settings.eval_cache, settings.transformers):
+        parts.append(cache_part(model, settings, settings.eval_batch, rows, grown=False))
     return Moment("eval", "logits of a batch", tuple(parts))
 
 

@@ -47,7 +47,7 @@ def cured(settings: Settings) -> Iterator[tuple[str, Settings]]:
             {"reference_model": False, "stage": "sft"},
         ),
         (settings.ema, "ema-or-duplicate-model", {"ema": False}),
-        (settings.eval_batch > 1, "eval-logits-accumulation", {"eval_batch": 1, "eval_keeps_logits": False}),
+        (settings.eval_batch > 1, "eval-logits-accumulation", {"eval_batch": 1, "eval_kept": 0}),
         (settings.lengths == "varying" and not settings.expandable, "fragmentation", {"expandable": True}),
     )
     yield from ((cause, replace(settings, **change)) for present, cause, change in table if present)

@@ -73,6 +73,23 @@ def all_positions(model: Architecture, settings: Settings) -> bool:
     return holds("<4.45", settings.transformers) or model.model_type in document("losses")["remote_half"]
 
 
+def kept_parts(model: Architecture, settings: Settings, rows: int) -> list[Part]:
+    """Logits that evaluation keeps for its metrics: `(n - 1) + n` batches while the n-th is joined to the others.
+
+    transformers Trainer.evaluation_loop (4.41 to 5.23): each batch is gathered from all ranks, then
+    EvalLoopContainer.add makes a new tensor of all of them; under autocast accelerate has cast them to float32.
+    """
+    count = settings.eval_kept
+    if count < 2:
+        return []
+    way = settings.parallel
+    ranks = way.world if way.kind in ("ddp", "zero", "fsdp") else 1
+    width = 4.0 if settings.autocast and settings.compute < 4 else settings.compute
+    size = settings.eval_batch * rows * model.vocab * width * ranks
+    shown = "{} + {} batches, {:,.0f} B each"
+    return [part("logits", "logits kept for metrics", size * (2 * count - 1), 0.3, shown, count - 1, count, size)]
+
+
 def logits_bytes(model: Architecture, settings: Settings, samples: int, rows: int) -> int:
     """One batch of logits outside the loss: transformers before 4.45 upcasts them all, later ones do not."""
     width = settings.compute + (4 if holds("<4.45", settings.transformers) and settings.transformers else 0)

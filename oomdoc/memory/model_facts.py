@@ -99,6 +99,6 @@ def _weights(case: Case, parameters: int, checkpoint_bits: int) -> list[Fact]:
 
 
 def _dtypes(case: Case) -> tuple[str, ...]:
-    """The facts that tell the dtype on the card, the surest first; DeepSpeed casts what it trains before it gets there."""
+    """The facts that tell the dtype on the card, the surest first; DeepSpeed casts before it gets there."""
     loaded, trained = "model.load_dtype", "train.precision"
     return (trained, loaded) if case.value("parallel.zero_stage") in (1, 2, 3) else (loaded, trained)

@@ -13,6 +13,7 @@ from oomdoc.memory.platform import capacity
 from oomdoc.memory.settings import WIDTHS, Lengths, Lora, Serving, Settings
 from oomdoc.memory.vision import visual
 
+_FIRST_KEPT = 2  # batches taken where nothing says how far an evaluation came: one kept beside the next
 _ADAPTERS = {
     "lora",
     "qlora",
@@ -102,8 +103,8 @@ class _Reader(MachineView):
             ema=bool(self.flag("train.ema")),
             compiled=bool(self.flag("train.compile")),
             eval_batch=(self.number("eval.per_device_batch_size") or 0) if self.evaluates() else 0,
-            eval_keeps_logits=self.facts.get("eval.accumulation_steps", 1) is None
-            and self.flag("eval.prediction_loss_only") is not True,
+            eval_kept=self.eval_kept(),
+            eval_cache=str(self.habits["eval_cache"]),
             eval_generates=bool(self.flag("eval.predict_with_generate")),
             serving=serving,
             capacity=self.number("hardware.gpu_total_bytes") or capacity(self.text("hardware.gpu_name") or "") or 0,
@@ -119,6 +120,18 @@ class _Reader(MachineView):
     def evaluates(self) -> bool:
         """Whether evaluation belongs to the run: not where its strategy is "no" and it did not fail in it."""
         return self.text("eval.strategy") != "no" or self.text("run.phase") == "eval"
+
+    def eval_kept(self) -> int:
+        """Batches whose logits evaluation holds at once: up to the one that failed, or the limit that is set.
+
+        Trainer.evaluate keeps only the loss where there is no compute_metrics, so they count where metrics are known
+        to be computed, or where it is evaluation that failed.
+        """
+        wanted = self.flag("eval.compute_metrics") or self.text("run.phase") == "eval"
+        if not wanted or "eval.accumulation_steps" not in self.facts or self.flag("eval.prediction_loss_only") is True:
+            return 0
+        done = self.number("run.eval_step")
+        return self.number("eval.accumulation_steps") or (_FIRST_KEPT if done is None else done + 1)
 
     def method(self) -> str:
         method = (self.text("train.method") or "").lower()

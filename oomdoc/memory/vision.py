@@ -121,6 +121,22 @@ def tower(model: Architecture, settings: Settings, seen: Seen) -> tuple[list[Par
     return kept, moment
 
 
+def in_math(model: Architecture, settings: Settings) -> bool:
+    """Whether the run's version of transformers sends the tower's attention to the kernel that writes all scores."""
+    return _kernel(model, settings)[1] == "math"
+
+
+def sides(model: Architecture, images: Images) -> tuple[int, int]:
+    """(height, width) of one image: as stated, else as large as its limits allow; (0, 0) where it is fixed."""
+    vision = model.vision
+    if vision is None or vision.image or not images.count or (images.height and images.width):
+        return images.height, images.width
+    factor = vision.patch * vision.merge
+    tokens = max(1, visual(model, images).longest // vision.merge**2)
+    rows = next((side for side in range(int(sqrt(tokens)), int(sqrt(tokens) * 0.7), -1) if tokens % side == 0), 0)
+    return (rows * factor, tokens // rows * factor) if rows else (int(sqrt(tokens)) * factor,) * 2
+
+
 def _native(vision: Vision, images: Images) -> Seen:
     factor = vision.patch * vision.merge
     high = images.max_pixels or vision.max_pixels or 1280 * factor * factor

@@ -6,6 +6,7 @@ of the printed figure; the two fixed segments say nothing.
 """
 
 from collections.abc import Iterator
+from math import sqrt
 from typing import Any, NamedTuple
 
 from oomdoc.facts.case import Case
@@ -126,6 +127,9 @@ def _allocation(case: Case, model: Architecture, settings: Settings, tried: int,
             continue
         sure = 1.0 if allowed is not None else _UNSITED
         entry = texts["terms"][tensor.term]
+        if tensor.term.startswith("vision_scores") and not _near(tensor, low, high):
+            yield from _patches(tensor, entry, model, tried, (low, high))
+            continue
         if not tensor.per_token and not tensor.per_square:
             if low < tensor.base <= high:
                 yield _matched("exact", tensor, entry, _EXACT * sure, {}, size=size(tried))
@@ -146,6 +150,33 @@ def _allocation(case: Case, model: Architecture, settings: Settings, tried: int,
             yield _matched(
                 "solved", tensor, entry, _SOLVED, {"train.sequence_tokens": tokens}, tokens=tokens, size=size(tried)
             )
+
+
+def _near(tensor: Tensor, low: float, high: float) -> bool:
+    return low < tensor.base <= high
+
+
+def _patches(
+    tensor: Tensor, entry: dict[str, Any], model: Architecture, tried: int, bounds: tuple[float, float]
+) -> Iterator[Testimony]:
+    """The image whose scores these are, at native resolution: `heads*P*P*4` bytes, P whole merged squares."""
+    vision, width = model.vision, 4.0  # the math kernel computes in float32
+    if vision is None or vision.image or not tensor.term.endswith("float"):
+        return
+    step = vision.merge**2
+    first, last = (int(sqrt(max(0.0, bound) / (vision.heads * width))) for bound in bounds)
+    found = [patches for patches in range(first + 1, last + 1) if patches % step == 0]
+    most = (vision.max_pixels or 1 << 24) // vision.patch**2
+    if len(found) != 1 or not 256 <= found[0] <= most:
+        return
+    solved = _with_patches(tensor, vision.heads, found[0], width)
+    facts = {"image.tokens": found[0] // step}
+    yield _matched("exact", solved, entry, _SOLVED, facts, size=size(tried))
+
+
+def _with_patches(tensor: Tensor, heads: int, patches: int, width: float) -> Tensor:
+    """The scores of a tower over so many patches."""
+    return tensor._replace(shape=f"{heads} x {patches:,} x {patches:,} x {width:.0f} B")
 
 
 def _solve(tensor: Tensor, low: float, high: float, near: int) -> int | None:

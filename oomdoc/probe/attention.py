@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
+from oomdoc.probe.build import VISION, within
 from oomdoc.probe.mixed import enabled
 
 KERNELS = ("flash", "efficient", "math")
@@ -29,6 +30,10 @@ class Card:
         self.ignore_mask = ignore_mask  # flash-attn packs the sequences instead: no mask reaches the kernel
         self.autocast: torch.dtype | None = None
         self.chosen: dict[str, int] = {}
+        self.vision_math = (
+            False  # the run's transformers sends its tower to the math kernel, whatever is installed here
+        )
+        self.where: Callable[[], str] = str  # the module that runs
 
 
 def choose(
@@ -139,6 +144,8 @@ def attend(card: Card) -> Any:
             if attn_mask is not None and attn_mask.is_floating_point():
                 attn_mask = attn_mask.to(card.autocast)
         kernel = choose(card, query, key, value, attn_mask, grouped=enable_gqa)
+        if card.vision_math and within(card.where(), VISION):
+            kernel = "math"
         card.chosen[kernel] = card.chosen.get(kernel, 0) + 1
         if kernel == "math" and enable_gqa and query.shape[-3] != key.shape[-3]:
             repeats = query.shape[-3] // key.shape[-3]

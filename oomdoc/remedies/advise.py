@@ -25,6 +25,7 @@ _MOST = 4
 _SPENT = -1.0  # fondness of a remedy that was tried in vain: its steps cost half as much again
 _TIED = 0.85  # of the leading cause's probability
 _SITUATION = {"hardware.platform", "run.kind", "oom.ecosystem", "train.method", "model.image_input"}
+_SEEN = 2.0  # weight from which a tensor was recognised at the place where it was asked for
 _SURE = 1.0  # weight from which what the witness solved for is taken
 
 
@@ -152,6 +153,8 @@ def solved_facts(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> dict[str, 
     found: dict[str, Value] = {}
     for one in diagnosis.testified.testimonies:
         tower = one.term.startswith(("scores", "mask")) and facts.get("model.is_vision_language") is True
+        if one.term.startswith("scores") and one.weight >= _SEEN and not tower and "model.attention" not in facts:
+            found["model.attention"] = "eager"  # a tensor of scores was asked for, so no fused kernel ran
         if one.weight >= _SURE and not tower:  # where images are seen, a quadratic tensor may be the tower's
             for name, value in one.facts.items():
                 if name not in facts:
