@@ -61,7 +61,7 @@ def apply(plan: EditPlan, *, note: str = "", folder: Path | None = None) -> Appl
         except BaseException:
             _drop(temporaries)
             raise
-        _replace(plan.files, temporaries)
+        _replace(plan.files, temporaries, records)
         write_json(state / "journal" / f"{name}.json", {**entry, "state": "done"})
     return Applied(name, tuple(edit.original.name for edit in plan.files), backups)
 
@@ -105,7 +105,11 @@ def undo(name: str | None = None, *, folder: Path | None = None) -> Applied:
         except OSError as error:
             raise PatchError("no_room", file=str(restored[0][0]), reason=reason(error)) from None
         for (path, _), temporary in zip(restored, temporaries, strict=True):
-            renamed(temporary, path)
+            try:
+                renamed(temporary, path)
+            except OSError as error:
+                _drop(temporaries)
+                raise PatchError("half", file=str(path), reason=reason(error)) from None
         write_json(state / "journal" / f"{entry['id']}.json", {**entry, "state": "undone"})
     return Applied(entry["id"], tuple(record["path"] for record in entry["files"]), state / "backups" / entry["id"])
 
@@ -168,12 +172,34 @@ def _record(edit: FileEdit, backups: Path, number: int) -> dict[str, str]:
     return {"path": str(path), "before": edit.original.digest, "after": after, "backup": str(kept)}
 
 
-def _replace(edits: Sequence[FileEdit], temporaries: Sequence[Path]) -> None:
-    for edit, temporary in zip(edits, temporaries, strict=True):
-        if digest(_path(edit).read_bytes()) != edit.original.digest:  # the last moment to notice an editor's save
+def _replace(edits: Sequence[FileEdit], temporaries: Sequence[Path], records: Sequence[dict[str, str]]) -> None:
+    """All files or none: what was replaced before one fails is put back. Raises PatchError."""
+    for number, (edit, temporary) in enumerate(zip(edits, temporaries, strict=True)):
+        problem = _replaced(edit, temporary)
+        if problem is not None:
             _drop(temporaries)
-            raise PatchError("changed", file=edit.original.name)
+            _put_back(records[:number])
+            raise problem
+
+
+def _replaced(edit: FileEdit, temporary: Path) -> PatchError | None:
+    """One file replaced, or why it was not."""
+    try:
+        if digest(_path(edit).read_bytes()) != edit.original.digest:  # the last moment to notice an editor's save
+            return PatchError("changed", file=edit.original.name)
         renamed(temporary, _path(edit))
+    except OSError as error:
+        return PatchError("no_room", file=edit.original.name, reason=reason(error))
+    return None
+
+
+def _put_back(records: Sequence[dict[str, str]]) -> None:
+    for record in records:
+        path = Path(record["path"])
+        try:
+            renamed(written_beside(path, _backup(record), _mode(path), mark="back"), path)
+        except OSError as error:
+            raise PatchError("half", file=record["path"], reason=reason(error)) from None
 
 
 def _sweep(state: Path) -> None:

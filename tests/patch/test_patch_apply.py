@@ -159,6 +159,43 @@ def test_of_two_at_once_one_writes_and_the_other_is_refused(script, tmp_path):
     assert script.read_text() in {NEW, OLD.replace("rank 8", "rank 2")}
 
 
+@pytest.mark.parametrize("failure", ["no room", "an editor's save"])
+def test_of_several_files_all_change_or_none(script, tmp_path, monkeypatch, failure):
+    config = tmp_path / "ds.json"
+    config.write_text('{"zero_optimization": {"stage": 2}, "train_micro_batch_size_per_gpu": 8}')
+    old = config.read_text()
+    plan = plan_edits({"lora.rank": 4, "parallel.zero_stage": 3}, [load(str(script)), load(str(config))])
+    assert len(plan.files) == 2
+    first, second = (edit.original.path for edit in plan.files)
+    real = applying.renamed
+
+    def fails(temporary, path):
+        if path == second:
+            raise OSError(28, "No space left on device")
+        real(temporary, path)
+        if path == first and failure != "no room" and temporary.name.endswith("000.oomdoc"):
+            second.write_text("mine")
+
+    monkeypatch.setattr(applying, "renamed", fails)
+    with pytest.raises(PatchError, match="nothing was"):
+        apply(plan, folder=tmp_path / "state")
+    assert script.read_text() == OLD
+    assert config.read_text() == (old if failure == "no room" else "mine")
+    assert [path.name for path in tmp_path.iterdir() if path.name.endswith(".oomdoc")] == []
+    monkeypatch.undo()
+    apply(plan_for(script), folder=tmp_path / "state")
+    undo(folder=tmp_path / "state")
+    assert script.read_text() == OLD
+
+
+def test_a_folder_without_leave_to_write_is_refused(script, tmp_path, monkeypatch):
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != script.parent and allowed(path, mode))
+    with pytest.raises(PatchError, match="read-only"):
+        apply(plan_for(script), folder=tmp_path / "state")
+    assert script.read_text() == OLD
+
+
 def test_copies_leave_the_file_alone_and_overwrite_nothing(script, tmp_path):
     (written,) = copies(plan_for(script), tmp_path / "out")
     assert written.read_text() == NEW
