@@ -226,10 +226,53 @@ def test_one_rank_of_two_runs_out_of_memory_for_real() -> None:
 @pytest.mark.torch
 def test_zero_is_run_by_deepspeed_or_says_that_it_lacks() -> None:
     """No other library's sharding stands in for it: master weights and buckets would be missing from the figure."""
-    try:
-        answer = on_two({"kind": "zero", "stage": 2, "bucket_elements": 50_000_000})
-    except WorkerError as error:
-        assert (error.kind, error.places["package"], error.places["use"]) == ("missing", "deepspeed", "ZeRO-2")
+    ways = {"kind": "zero", "stage": 2, "bucket_elements": 50_000_000}
+    if subprocess.run([PYTHON, "-c", "import deepspeed"], capture_output=True, check=False).returncode:
+        with pytest.raises(WorkerError, match="ZeRO-2 needs deepspeed") as caught:
+            on_two(ways)
+        assert caught.value.kind == "missing"
         return
+    answer = on_two(ways)
     held = {each["phase"]: each["allocated_bytes"] for each in answer["phases"] if each["moment"] == "step 2"}
     assert held["backward"] - held["forward"] == pytest.approx(4 * 50_000_000, rel=0.01)  # the bucket, in float32
+
+
+LARGER = {**CONFIG, "hidden_size": 512, "intermediate_size": 1024, "num_hidden_layers": 6, "num_attention_heads": 8,
+          "vocab_size": 2000, "tie_word_embeddings": False}  # fmt: skip
+SPREAD = {"parallel.world_size": 2, "train.precision": "bfloat16", "train.packing": True, "train.sequence_tokens": 64}
+CUBLAS = 2 * 8_519_680  # workspaces of forward and backward, which a CPU has none of
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    "way",
+    [
+        {"parallel.kind": "ddp"},
+        {"parallel.kind": "fsdp", "parallel.fsdp_sharding": "full_shard"},
+        {"parallel.kind": "fsdp", "parallel.fsdp_sharding": "shard_grad_op"},
+        {"parallel.zero_stage": 2, "parallel.zero_bucket_elements": 2_000_000},
+        {"parallel.zero_stage": 3, "parallel.zero_bucket_elements": 2_000_000},
+    ],
+    ids=lambda way: "-".join(str(value) for value in way.values()),
+)
+def test_the_dry_runs_arithmetic_agrees_with_real_ranks(way: dict[str, Any]) -> None:
+    """Two ranks on the CPU whose tensors are counted, against one rank of the dry run: forward and backward."""
+    if not has_torch():
+        pytest.skip("torch and transformers are not in the test interpreter (OOMDOC_TEST_PYTHON)")
+    from oomdoc.probe.arrange import Arrangement, job_of
+    from oomdoc.probe.dryrun import dry_run
+
+    facts = {**FACTS, **SPREAD, **way}
+    plan = plan_of(facts, LARGER)
+    ranks = job_of(plan, facts, Arrangement(2, 2, plan.settings.parallel.kind), None)
+    job = {**plan.job, "device": "cpu", "ranks": ranks}
+    try:
+        answer = run_ranks(job, 2, python=PYTHON, timeout=180, environment={"DS_ACCELERATOR": "cpu"})
+    except WorkerError as error:
+        if error.kind == "missing":
+            pytest.skip(str(error))
+        raise
+    real = {each["phase"]: each["allocated_bytes"] for each in answer["phases"] if each["moment"] == "step 2"}
+    dry = {each.phase: each.allocated_bytes for each in dry_run(facts, LARGER, python=PYTHON).profile.phases}
+    for phase in ("forward", "backward"):
+        assert dry[phase] - CUBLAS == pytest.approx(real[phase], rel=0.1), phase
