@@ -31,8 +31,11 @@ _BARE_CARD: Final = re.compile(
     r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
 )
 _CARD_TALK: Final = re.compile(r"换|上|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
+_OPEN_QUESTION: Final = re.compile(
+    r"(?:能不能|可不可以|要不要|用不用|开不开|想不想|会不会|该不该|需不需要)(?:再|去|用|开|上|做|跑|训|改成?)*\s?$"
+)
 _NOT_COUNTED: Final = re.compile(
-    r"(?:再加|多加|加上?|再来|再多|多买|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
+    r"(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$|(?:加上?|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
     r"|the other|only|gpu|card|卡)\s?$"
 )
 
@@ -341,7 +344,8 @@ class _Reader:
                 start, end = match.span()
                 if not self._free(start, end) or ("unless" in entry and _pattern(entry["unless"]).search(self.text)):
                     continue
-                denied = bool(before_pattern.search(self.text[max(start - _DENIAL_REACH, 0) : start]))
+                reach = self.text[max(start - _DENIAL_REACH, 0) : start]
+                denied = bool(before_pattern.search(reach)) and not _OPEN_QUESTION.search(reach)
                 if after := after_pattern.search(self.text[end:]):
                     denied = not denied
                     self.taken.append((end, end + after.end()))

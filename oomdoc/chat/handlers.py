@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from oomdoc.chat import evidence, greeting, lookup, paste, predictions, topics
+from oomdoc.chat import evidence, greeting, lookup, named, paste, predictions, topics
 from oomdoc.chat.predictions import PredictionError
 from oomdoc.chat.reply import Effect, Intent, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.understand import Understood
-from oomdoc.chat.voice import cannot, change, saying, setting, short, tell
+from oomdoc.chat.voice import cannot, change, saying, setting, short, tell, words
 from oomdoc.chat.walk import apply, on, show_diff, show_plans, undo, verify
 from oomdoc.facts.fact import How
 from oomdoc.facts.units import show
@@ -76,7 +76,7 @@ def answer(state: State, understood: Understood, said: str) -> Turn:
     if understood.doubtful:
         return (_doubtful(state, understood),), ()
     if state.pending is None:
-        return (saying(language, "not_asked"), greeting.offer(state)), ()
+        return (saying(language, "not_asked" if understood.said else "nothing_in_it"), greeting.offer(state)), ()
     if understood.said == "unknown" or understood.said is not None:
         state.skipped.add(state.pending.term.name)
         question = greeting.asking(state)
@@ -94,12 +94,31 @@ def correct(state: State, understood: Understood, said: str) -> Turn:
     """A correction; without a figure nothing changes."""
     if understood.facts:
         return _after_facts(state, understood, said, "corrected"), ()
+    if understood.drops and named.forgotten(said.lower()):
+        return _forget(state, understood), ()
     if understood.drops:
         facts = dict.fromkeys(understood.drops)
         return _after_facts(state, Understood("correct", facts=dict(facts)), said, "corrected"), ()
     if understood.doubtful:
         return (_doubtful(state, understood),), ()
     return (saying(state.language, "nothing_taken", "sorry"),), ()
+
+
+def _forget(state: State, understood: Understood) -> tuple[Block, ...]:
+    """What the person told no longer counts; what a file says still does."""
+    language = state.language
+    facts = {name: state.raw.fact(name) for name in understood.drops}
+    told = [name for name, fact in facts.items() if fact is None or fact.source.how is How.ANSWERED]
+    state.forget(understood.drops)
+    names = ", ".join(short(name, state.raw) for name in told)
+    drawn: list[Block] = [saying(language, "forgotten", names=names)] if told else []
+    for name in understood.drops:
+        fact = state.raw.fact(name)
+        if fact is not None and fact.source.file:
+            where = fact.source.file.rpartition("/")[2]
+            shown = show(name, fact.value)
+            drawn.append(saying(language, "forgotten_stands", name=short(name, state.raw), value=shown, where=where))
+    return (*drawn, greeting.offer(state))
 
 
 def what_if(state: State, understood: Understood, said: str) -> Turn:
@@ -110,17 +129,28 @@ def what_if(state: State, understood: Understood, said: str) -> Turn:
         if understood.doubtful:
             return (_doubtful(state, understood),), ()
         if understood.unknown_base:
-            name = short(understood.unknown_base[0], state.raw)
-            return (saying(language, "scale_unknown", name=name),), ()
+            return (_no_base(state, understood.unknown_base[0]),), ()
         key = "which_offload" if "parallel.offload" in topics.spoken(said) else "no_fact"
         return (saying(language, key),), ()
     if facts:
         state.topic = next(iter(facts))
     label = change(facts, drops, state.diagnosis.case, language)
+    left_out = tuple(_no_base(state, name) for name in understood.unknown_base)
     try:
-        return (predictions.compare(state.run, {**facts, **dict.fromkeys(drops)}, label, language, state.measure),), ()
+        bars = predictions.compare(state.run, {**facts, **dict.fromkeys(drops)}, label, language, state.measure)
     except PredictionError as error:
-        return (_cannot(state, error),), ()
+        return (*left_out, _cannot(state, error)), ()
+    return (*left_out, bars), ()
+
+
+def _no_base(state: State, name: str) -> SayBlock:
+    """Why a change told from the present value gives no figure."""
+    language, held = state.language, state.values.get(name)
+    if isinstance(held, int):
+        return saying(language, "scale_least", name=short(name, state.raw), value=show(name, held))
+    if name == "hardware.gpu_count":
+        return saying(language, "scale_unknown_count")
+    return saying(language, "scale_unknown", name=short(name, state.raw))
 
 
 def _cannot(state: State, error: PredictionError) -> SayBlock:
@@ -155,9 +185,10 @@ def capacity(state: State, understood: Understood, said: str) -> Turn:
 
 
 def why(state: State, understood: Understood, said: str) -> Turn:
-    """The sum of evidence; after a question, also why it is asked."""
-    del said
+    """The sum of evidence; after a question, also why it is asked; which part is how large, where that is asked."""
     drawn = list(evidence.why(state.diagnosis, understood.terms, state.language))
+    if named.asks_for_shares(said.lower()):
+        drawn += _prediction_now(state)
     if state.pending is not None and not understood.terms:
         drawn.append(SayBlock((greeting.why_asked(state.pending, state),)))
     return tuple(drawn), ()
@@ -238,20 +269,17 @@ def show_help(state: State, understood: Understood, said: str) -> Turn:
     return (OfferBlock(title, examples(state.language)),), ()
 
 
-_PARTING: Final = ("bye", "good night", "goodbye", "see y", "quit", "exit", "再见", "拜拜", "退出", ":q")
-
-
 def smalltalk(state: State, understood: Understood, said: str) -> Turn:
     """Politeness, short."""
-    language, words = state.language, said.lower().strip(" !.。！~/")
-    if words.startswith(_PARTING):
-        effects = (Effect("quit"),) if words.startswith(("quit", "exit", "退出", ":q")) or understood.argument else ()
-        return (saying(language, "bye"),), effects
-    if any(word in words for word in ("thank", "thx", "谢", "辛苦", "cheers")):
+    language, heard = state.language, said.lower().strip(" !.。！~/")
+    if any(word in heard for word in words("thanks")):
         return (saying(language, "thanks"),), ()
-    if any(word in words for word in ("who are", "what are", "bot", "你是", "ai", "llm", "模型")):
+    if heard.startswith(words("parting")):
+        effects = (Effect("quit"),) if heard.startswith(words("quitting")) or understood.argument else ()
+        return (saying(language, "bye"),), effects
+    if any(word in heard for word in words("who")):
         return (saying(language, "who"),), ()
-    if words.startswith(("hi", "hello", "hey", "good", "你好", "您好", "嗨", "在吗", "早", "晚")):
+    if heard.startswith(words("hello")):
         return (saying(language, "hello"),), ()
     return (saying(language, "small"),), ()
 

@@ -1,4 +1,4 @@
-"""Which of the intents an utterance has: an ordered list of patterns (`knowledge/chat/intents.yaml`), weighed with its words."""
+"""Which of the intents an utterance has: an ordered list of patterns (`intents.yaml`), weighed with its words."""
 
 import re
 from collections import Counter
@@ -15,6 +15,9 @@ from oomdoc.facts import base
 
 _DOUBT: Final = 2.0  # log-odds by which "unknown" must win over a text with settings in it
 _OFFERED: Final = 3
+_NEAR, _LEAST = 3.0, -4.0  # log-odds: how far behind the nearest, and how unlikely, an offer may be
+_NEVER_OFFERED: Final = frozenset({"unknown", "smalltalk", "answer", "apply", "undo", "next", "paste"})
+_USUAL: Final[tuple[Intent, ...]] = ("why", "plans", "what_if")
 _WORDS: Final = re.compile("[a-z\u4e00-\u9fff?]")
 _LITTLE: Final = 6  # Chinese characters, or half as many words
 
@@ -94,7 +97,7 @@ class _Text:
 def by_grammar(text: str, *, has_facts: bool) -> Intent | None:
     """The intent of the first line of the list that matches a normal text."""
     name = verdict(text, has_facts=has_facts)
-    return None if name == weigh.NOTHING else _lines()[name]["intent"]  # type: ignore[no-any-return]
+    return None if name == weigh.NOTHING else _lines()[name]["intent"]
 
 
 def verdict(text: str, *, has_facts: bool) -> str:
@@ -142,6 +145,9 @@ def read(text: str, found: Mentions) -> tuple[Intent, dict[Intent, float]]:
     """
     told = verdict(text, has_facts=bool(found.facts or found.drops))
     ranked = weigh.scores(features(text, found), told)
+    if told != weigh.NOTHING and _lines()[told].get("sure"):
+        intent: Intent = _lines()[told]["intent"]
+        return intent, ranked
     if found.facts and not _WORDS.search(marked(text, found)):
         return "answer", ranked  # settings and nothing else
     best, second = list(ranked)[:2]
@@ -151,10 +157,13 @@ def read(text: str, found: Mentions) -> tuple[Intent, dict[Intent, float]]:
 
 
 def nearest(ranked: Mapping[Intent, float], text: str) -> tuple[str, ...]:
-    """One phrasing, in the language of the text, for each of the three intents it reads most like."""
+    """One phrasing, in the language of the text, for each of the three intents it reads most like; where it reads like
+    none of them, for what is asked most."""
     language = "zh" if _CHINESE.search(text) else "en"
-    own = {intent: fitting[0] for intent in ranked if intent != "smalltalk" and (fitting := _ways(intent, language))}
-    return tuple(own.values())[:_OFFERED]
+    known = [intent for intent in ranked if intent not in _NEVER_OFFERED]
+    near = [intent for intent in known if ranked[intent] > ranked[known[0]] - _NEAR and ranked[intent] > _LEAST]
+    chosen = dict.fromkeys([*near, *_USUAL])
+    return tuple(fitting[0] for intent in chosen if (fitting := _ways(intent, language)))[:_OFFERED]
 
 
 def _ways(intent: Intent, language: str) -> list[str]:

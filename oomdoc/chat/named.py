@@ -7,9 +7,12 @@ from typing import Any, Final
 from oomdoc.facts import base
 from oomdoc.facts.model import Value
 
-_VERSION: Final = r"(\d{1,3}(?:\.\d+){1,3}(?:[.+-]?(?:rc|post|dev|cu)[a-z0-9.]*|a\d+|b\d+)?)(?![\w%]|\.\d|\s?(?:[-~]|or |到|倍|g\b|gb|gib))"
+_VERSION: Final = (
+    r"(\d{1,3}(?:\.\d+){1,3}(?:[.+-]?(?:rc|post|dev|cu)[a-z0-9.]*|a\d+|b\d+)?)"
+    r"(?![\w%]|\.\d|\s?(?:[-~]|or |到|倍|g\b|gb|gib))"
+)
 _BOUND: Final = re.compile(r"(?:>|<|from|at least|至少|最低|before|below|above|than|从|低于|高于)=?\s?$")
-_OPEN: Final = re.compile(r"\s?(?:\+|or (?:newer|later|above|older)|and (?:newer|later|above)|以上|以下|之前|之后|及以)")
+_OPEN: Final = re.compile(r"\s?(?:\+|(?:or|and) (?:newer|later|above|older)|以上|以下|之前|之后|及以)")
 
 
 @cache
@@ -42,7 +45,9 @@ def versions(text: str) -> list[tuple[str, Value, int, int]]:
         (fact, match[1], *match.span())
         for fact, pattern in _versions()
         for match in pattern.finditer(text)
-        if not _BOUND.search(text[: match.start(1)]) and not _BOUND.search(text[: match.start()]) and not _OPEN.match(text, match.end())
+        if not _BOUND.search(text[: match.start(1)])
+        and not _BOUND.search(text[: match.start()])
+        and not _OPEN.match(text, match.end())
     ]
 
 
@@ -69,6 +74,11 @@ def withdrawn(text: str, end: int) -> bool:
 def forgotten(text: str) -> bool:
     """Whether something said earlier shall no longer count."""
     return _compiled("forget").search(text) is not None
+
+
+def asks_for_shares(text: str) -> bool:
+    """Whether "why" means which part of the memory is how large."""
+    return _compiled("shares").search(text) is not None
 
 
 @cache

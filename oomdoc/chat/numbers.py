@@ -20,7 +20,8 @@ _BINARY_THOUSANDS: Final = frozenset({1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96,
 
 # What may stand behind a number that is a single, whole statement: no unit of another kind, no range, no alternatives.
 AFTER: Final = (
-    r"(?!\s?-?(?:hundred|thousand|million|dozen|half|and a)(?![a-z])|\.?\d|[a-z_]|\s?[%％]|\s?倍|\s?[-~–/]\s?\d|\s?(?:or|或者?|还是)\s?\d|\s?[x×*]\s?\d"
+    r"(?!\s?-?(?:hundred|thousand|million|dozen|half|and a)(?![a-z])"
+    r"|\.?\d|[a-z_]|\s?[%％]|\s?倍|\s?[-~–/]\s?\d|\s?(?:or|或者?|还是)\s?\d|\s?[x×*]\s?\d"
     r"|\s?[,，、]\s?(?:or\s|或)?\s?\d+\s?(?:$|[,，、]|or|或|and|和)|\s?(?:and|和|与|跟)\s?\d+\s?(?:$|[?？,，。]))"
 )
 _NUMERALS: Final = "".join(_DIGITS) + "十百千万"

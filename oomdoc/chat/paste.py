@@ -31,12 +31,14 @@ _ONE_LINE: Final = re.compile(
 )
 # A question about such a line is said, not pasted ("what does exit code 137 mean"), unless the line itself is in it.
 _ASKED: Final = re.compile(
-    r"^(?:so |and |ok |but )?(?:what|why|how|would|could|does|do|did|is|are|if|can|should|will|which|explain|suppose)\s+\w"
+    r"^(?:so |and |ok |but )?"
+    r"(?:what|why|how|would|could|does|do|did|is|are|if|can|should|will|which|explain|suppose)\s+\w"
     r"|什么意思|啥意思|是什么|是啥|为什么|怎么办|会怎么?样|如果|要是|[呢吗][ ?？]*$",
     re.IGNORECASE,
 )
 _SURELY: Final = re.compile(
-    r"tried to allocate|^traceback|(?:^|\s)(?:python[\d.]*|torchrun|deepspeed|accelerate|swift|llamafactory-cli|bash|sh|srun)\s+"
+    r"tried to allocate|^traceback|(?:^|\s)"
+    r"(?:python[\d.]*|torchrun|deepspeed|accelerate|swift|llamafactory-cli|bash|sh|srun)\s+"
     r"(?:\S*\.(?:py|sh|ya?ml)\b|-\w|--\w|launch\b|sft\b|train\b)",
     re.IGNORECASE,
 )

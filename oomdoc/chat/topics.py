@@ -13,11 +13,16 @@ from oomdoc.facts.vocabulary import Term, term
 
 _MEANING: Final = re.compile(r"\b(?:what|how|which|why|mean)\b|什么|啥|怎么|哪")
 _LENGTH: Final = "train.max_length"
+_OTHER_KIND: Final = re.compile(
+    r"imag|picture|video|pixel|resolution|dpi|图|视频|像素|分辨率|照片|词表|vocab|端口|port|号"
+)
 _SHORTEST, _LONGEST = 256, 4_000_000
 _LONE: Final = re.compile(
     rf"(?<![a-z0-9_.,*×-]){NUMBER}(?![a-z0-9_%％*×.]|\s?(?:gpus?|cards?|张|卡|个|块|倍|步|times|days|hours|x\b))"
 )
-_EARLY: Final = re.compile(r"第?\s?(?:[一二三四五]|\d{1,2}(?!\d))\s?(?:步|个?\s?step)|(?:step|iteration)\s?\d{1,2}(?!\d)|first step")
+_EARLY: Final = re.compile(
+    r"第?\s?(?:[一二三四五]|\d{1,2}(?!\d))\s?(?:步|个?\s?step)|(?:step|iteration)\s?\d{1,2}(?!\d)|first step"
+)
 _BOOLS: Final = re.compile(r"^(?:on|off|true|false|enabled|disabled|开|关|开启|关闭|打开)(?:了|的|着)?[ !.。]*$")
 
 
@@ -30,7 +35,7 @@ def asks(text: str) -> bool:
     """Whether a text is a question."""
     return (
         re.search(
-            r"[?？]\s*$|(?:吗|呢|么|吧)\s*$|什么|啥|怎么|为什么|多(?:少|大|长)|^(?:what|how|which|why|is|are|does|do|can)\b",
+            r"[?？]\s*$|(?:吗|呢|么|吧)\s*$|什么|啥|怎么|为什么|多(?:少|大|长|高|久)|^(?:what|how|which|why|is|are|does|do|can)\b",
             text,
         )
         is not None
@@ -113,6 +118,8 @@ def lone_number(
         return {same[0]: value}
     if topic is not None:
         return {topic: value}
+    if _OTHER_KIND.search(text):
+        return {}
     return {_LENGTH: value} if _SHORTEST <= value <= _LONGEST and value % 64 == 0 else {}
 
 
@@ -194,7 +201,9 @@ def reports(written: str) -> dict[str, Value]:
     return {
         fact.name: fact.value
         for fact in told
-        if (known := term(fact.name)) and fact.name[:7] == "report." and known.en.startswith("the person says")
+        if (known := term(fact.name))
+        and fact.name[:7] == "report."
+        and known.en.startswith("the person says")
         and not (early and fact.name == "report.fails_late")
     }
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 from oomdoc.chat import grammar, intents, named, paste, relative, topics
 from oomdoc.chat.reply import Intent
 from oomdoc.chat.spell import corrected
+from oomdoc.facts import base
 from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import Term
 
@@ -19,7 +20,6 @@ _RELATIVE: Final = {"what_if", "correct"}
 _PLAN: Final = re.compile(
     r"(?:plan|option|number|no\.?|方案|第|#|use|选|用|^)\s?#?([1-4一二三四])(?:\s?(?:个|号|种|套))?(?![\d.\w])"
 )
-_ORDINALS: Final = {"first": 1, "second": 2, "third": 3, "fourth": 4, "一": 1, "二": 2, "三": 3, "四": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,11 @@ def _of_said(said: str, pending: Term | None) -> dict[str, Value]:
 
 
 def _plan(text: str) -> int | None:
-    for word, number in _ORDINALS.items():
+    ordinals: dict[str, int] = base.section("chat")["said.yaml"]["ordinals"]
+    for word, number in ordinals.items():
         if word.isascii() and re.search(rf"(?<![a-z]){word}(?![a-z])", text):
             return number
     match = _PLAN.search(text)
     if match is None:
         return None
-    return _ORDINALS.get(match[1]) or int(match[1])
+    return ordinals.get(match[1]) or int(match[1])

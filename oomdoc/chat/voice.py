@@ -14,6 +14,11 @@ def tell(language: Language, key: str, **places: object) -> str:
     return sentence.format(**places) if places else sentence
 
 
+def words(kind: str) -> tuple[str, ...]:
+    """A list of `knowledge/chat/said.yaml`."""
+    return tuple(base.section("chat")["said.yaml"][kind])
+
+
 def saying(language: Language, key: str, tone: Tone = "plain", **places: object) -> SayBlock:
     """One sentence as a block."""
     return SayBlock((tell(language, key, **places),), tone)
@@ -25,9 +30,10 @@ def cannot(language: Language, key: str, reason: str) -> SayBlock:
 
 
 def short(name: str, case: Case | None = None) -> str:
-    """A setting as the person writes it where that is known, else the last part of its canonical name."""
+    """A setting as the person writes it where that is known, else the last part of its canonical name; what stands for
+    cards (`CUDA_VISIBLE_DEVICES`) is no name for how many there are."""
     fact = case.fact(name) if case is not None else None
-    if fact is not None and fact.source.native:
+    if fact is not None and fact.source.native and not name.startswith("hardware."):
         return fact.source.native.lstrip("-")
     return name.rpartition(".")[2]
 

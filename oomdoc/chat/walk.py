@@ -1,14 +1,13 @@
 """The way to a fix: plans, diff, apply, undo, verify, next. Nothing is written here; requests leave as effects."""
 
 from pathlib import Path
-from typing import Final
 
 from oomdoc.chat import greeting, plans, predictions
 from oomdoc.chat.predictions import PredictionError
 from oomdoc.chat.reply import Effect, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.understand import Understood
-from oomdoc.chat.voice import cannot, saying, short, tell
+from oomdoc.chat.voice import cannot, saying, short, tell, words
 from oomdoc.messages import say
 from oomdoc.report.blocks_chat import Block, DiffBlock, OfferBlock, PlansBlock, SayBlock
 
@@ -121,8 +120,7 @@ def verify(state: State, understood: Understood, said: str) -> Turn:
         plan, instead = _plan(state, understood)
         if plan is None:
             return instead, ()
-    words = said.lower()
-    kind = "probe" if any(word in words for word in ("probe", "gpu", "实测", "探测")) else "dry_run"
+    kind = "probe" if _says("probe", said.lower()) and "without" not in said.lower() else "dry_run"
     key = "probing" if kind == "probe" else "verifying"
     facts = predictions.changed(state.run, dict(plan.sets) if plan else {})
     effect = Effect(kind, plan=plan.number if plan else None, facts=facts)  # type: ignore[arg-type]
@@ -131,13 +129,14 @@ def verify(state: State, understood: Understood, said: str) -> Turn:
 
 def on(state: State, understood: Understood, said: str) -> Turn:
     """The next step: skip the question, take the next plan, run it again; or the end."""
-    language, words = state.language, said.lower()
-    if any(word in words for word in _GOOD) and not any(word in words for word in _BAD):
+    language, heard = state.language, said.lower()
+    bad = _says("bad", heard) and not _says("never_bad", heard)
+    if _says("good", heard) and not bad:
         lead = state.diagnosis.findings[0].rule.title[language] if state.diagnosis.findings else None
         return (
             saying(language, "resolved", "good", title=lead) if lead else saying(language, "resolved_plain", "good"),
         ), _word(state, works=True)
-    if any(word in words for word in _BAD):
+    if bad:
         number = (state.applied or state.shown or 0) + 1
         if not state.plans or number <= len(state.plans):
             drawn, effects = show_diff(state, Understood("show_diff", plan=number), said)
@@ -165,8 +164,5 @@ def _word(state: State, *, works: bool) -> tuple[Effect, ...]:
     return (Effect("record", plan=state.applied, facts={"run.finished": works}),) if state.entry is not None else ()
 
 
-_GOOD: Final = ("works", "worked", "running now", "it runs", "ran", "fits", "fixed", "solved", "resolved", "finished",
-                "好了", "跑通", "跑起来", "能跑了", "可以了", "解决了", "搞定", "成功", "没问题了",
-                "不爆了", "跑完")  # fmt: skip
-_BAD: Final = ("still", "again", "didn't", "did not", "doesn't", "no luck", "failed", "crash", "oom", "没用", "不管用",
-               "没效果", "没解决", "还是", "又", "依然", "仍", "没好")  # fmt: skip
+def _says(kind: str, heard: str) -> bool:
+    return any(word in heard for word in words(kind))

@@ -27,25 +27,26 @@ def known_part(features: Mapping[str, float], known: Any) -> dict[str, float]:
     return {name: value for name, value in features.items() if name in known} | {UNSEEN: unseen}
 
 
-@cache
-def _known() -> frozenset[str]:
-    return frozenset(name for table in _weights()["weights"].values() for name in table)
-
-
 def scores(features: Mapping[str, float], verdict: str) -> dict[Intent, float]:
     """Every intent's sum in log-odds, the best first; `verdict` is the line of the grammar that matched."""
     document = _weights()
-    unit, offsets = document["unit"], document["grammar"].get(verdict, document["grammar"][NOTHING])
-    known = known_part(features, _known())
-    total: dict[Intent, float] = {}
-    for place, intent in enumerate(document["intents"]):
-        table = document["weights"][intent]
-        total[intent] = (sum(value * table.get(name, 0) for name, value in known.items()) + offsets[place]) / unit
-    return dict(sorted(total.items(), key=lambda entry: -entry[1]))
+    offsets = document["grammar"].get(verdict, document["grammar"][NOTHING])
+    sums: dict[Intent, float] = dict(zip(document["intents"], offsets, strict=True))
+    for name, value in known_part(features, document["weights"]).items():
+        for intent, weight in _of(name):
+            sums[intent] += value * weight
+    return {intent: total / document["unit"] for intent, total in sorted(sums.items(), key=lambda entry: -entry[1])}
 
 
 def telling(features: Mapping[str, float], intent: Intent, most: int = 3) -> list[str]:
     """The rows that weighed most for an intent."""
-    table = _weights()["weights"][intent]
-    ranked = sorted(features, key=lambda name: -features[name] * table.get(name, 0))
-    return [name for name in ranked if not name.startswith("#") and table.get(name, 0) > 0][:most]
+    worth = {
+        name: value * dict(_of(name)).get(intent, 0) for name, value in features.items() if not name.startswith("#")
+    }
+    return [name for name in sorted(worth, key=lambda name: -worth[name]) if worth[name] > 0][:most]
+
+
+def _of(name: str) -> list[tuple[Intent, int]]:
+    """The weights of a feature: "why_not 12 why -3"."""
+    told = _weights()["weights"].get(name, "").split()
+    return [(intent, int(weight)) for intent, weight in zip(told[::2], told[1::2], strict=True)]

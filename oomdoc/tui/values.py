@@ -3,6 +3,7 @@
 import re
 from typing import Final
 
+from oomdoc.chat.voice import words
 from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import term
 
@@ -11,9 +12,6 @@ _BYTES: Final = {"": 1, "b": 1, "bytes": 1} | {
     name: 1 << (10 * power) for power, letter in enumerate("kmgt", 1) for name in (letter, f"{letter}b", f"{letter}ib")
 }
 _COUNTS: Final = {"": 1, "k": 1024, "m": 1_000_000, "b": 1_000_000_000}
-_YES: Final = frozenset({"true", "yes", "on", "1", "是", "开", "开启"})
-_NO: Final = frozenset({"false", "no", "off", "0", "否", "关", "关闭", "不"})
-_UNSET: Final = frozenset({"none", "null", "unset", "-", "—", "未设置"})
 
 
 class NotReadable(ValueError):  # noqa: N818 (said to the person)
@@ -30,11 +28,11 @@ def value_of(name: str, text: str) -> Value:
     if declared is None:
         raise NotReadable("no_such_fact")
     said = text.strip()
-    if said.lower() in _UNSET:
+    if said.lower() in words("unset"):
         return None
     if declared.type == "bool":
-        if said.lower() in _YES | _NO:
-            return said.lower() in _YES
+        if said.lower() in (*words("on"), *words("off")):
+            return said.lower() in words("on")
         raise NotReadable("not_a_value")
     if declared.type == "list":
         return tuple(part.strip() for part in said.split(",") if part.strip())

@@ -24,6 +24,8 @@ class Line(NamedTuple):
 def _value(name: str, text: str) -> object:
     if name.endswith("_name"):
         return text
+    if name.startswith("env.") and text.startswith("v"):
+        return text[1:]  # "v2.4" is the version as written
     if text in ("true", "false"):
         return text == "true"
     if text.endswith("G") and text[:-1].isdigit():
