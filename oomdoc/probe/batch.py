@@ -30,6 +30,10 @@ class Batch:
         self.rows = int(plan.get("batch") or 1)
         self.device = torch.device(plan.get("device") or "meta")
         self.floats = torch.float32
+        self.frames = int(plan.get("frames") or 0)
+        # Families without an input for video take each frame as an image.
+        self.video = self.frames > 0 and "pixel_values_videos" in _parameters(model) and _token(self.config, _VIDEO)
+        self.groups = max(1, int(plan.get("images") or 0))  # runs of placeholders in a sample
 
     def inputs(self, tokens: int | None = None, *, labels: bool = True) -> dict[str, Any]:
         """Keyword arguments of one forward pass; `tokens` overrides the plan's length."""
@@ -41,7 +45,7 @@ class Batch:
         length = int(tokens or self.plan.get("tokens") or 512)
         out: dict[str, Any] = {}
         images = int(self.plan.get("images") or 0) * self.rows
-        count, token = 0, _image_token(self.config)
+        count, token = 0, _token(self.config, _VIDEO if self.video else _IMAGE)
         if images and token is not None:
             visual, count = self._images(kind, images)
             out.update(visual)
@@ -54,7 +58,7 @@ class Batch:
         if labels:
             out["labels"] = self._labels(out["input_ids"], length)
         if images and "mm_token_type_ids" in _parameters(self.model):
-            out["mm_token_type_ids"] = (out["input_ids"] == token).long()
+            out["mm_token_type_ids"] = (out["input_ids"] == token).long() * (2 if self.video else 1)
         elif images and kind.startswith(("gemma3", "paligemma")):
             out["token_type_ids"] = (out["input_ids"] == token).long()
         return {key: self._placed(value) for key, value in out.items()}
@@ -72,7 +76,7 @@ class Batch:
         vocab = int(getattr(_text_config(self.config), "vocab_size", 32000))
         special = {token, *(getattr(self.config, name, None) for name in _SPECIAL)}
         plain = next(number for number in range(min(100, vocab - 1), vocab) if number not in special)
-        groups = max(1, int(self.plan.get("images") or 0))
+        groups = self.groups
         if visual + 2 * groups > length:
             length = visual + 2 * groups + 6
         ids = torch.full((self.rows, length), plain, dtype=torch.long)
@@ -125,7 +129,12 @@ class Batch:
         patch = getattr(vision, "patch_size", 14)
         patch = patch[0] if isinstance(patch, (list, tuple)) else int(patch)
         tiles = int(self.plan.get("tiles") or 0)
+        if self.frames and not self.video:
+            images, tiles = images * self.frames, 0
+            self.groups = max(1, images // self.rows)
         maker: Callable[..., tuple[dict[str, Any], int]] = _FAMILIES.get(kind, _fixed)
+        if self.video:
+            maker = _VIDEOS.get(kind, _clip)
         return maker(self, images, side, patch, tiles, height, width)
 
     def _native(self, vision: Any, images: int, height: int, width: int) -> tuple[dict[str, Any], int]:
@@ -135,8 +144,13 @@ class Batch:
         low, high = int(self.plan.get("min_pixels") or 0), int(self.plan.get("max_pixels") or 0)
         height, width = smart_resize(height, width, factor, low, high)
         times = int(vision.temporal_patch_size)
-        frames = int(self.plan.get("frames") or 0)
+        if self.frames and not self.video:
+            images *= self.frames
+            self.groups = max(1, images // self.rows)
+        frames = self.frames if self.video else 0
         steps = -(-frames // times) if frames else 1
+        if getattr(vision, "deepstack_visual_indexes", None) is not None:  # Qwen3-VL writes a time before each frame
+            self.groups = max(1, images // self.rows) * steps
         rows = (height // patch) * (width // patch) * steps
         values = (
             int(getattr(vision, "in_channels", None) or getattr(vision, "in_chans", 3) or 3) * times * patch * patch
@@ -189,6 +203,23 @@ def _ovis(
     count = images * ((tiles + 1) if tiles > 1 else 1)
     stride = int(getattr(batch.config.vision_config, "hidden_stride", 1))
     return {"pixel_values": batch._float(count, 3, side, side)}, count * (-(-(side // patch) // stride)) ** 2
+
+
+def _clip(
+    batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
+) -> tuple[dict[str, Any], int]:
+    """LLaVA-NeXT-Video: frames of the tower's own side, pooled by two in both directions."""
+    tokens = ((side // patch) // int(getattr(batch.config, "spatial_pool_stride", 2))) ** 2
+    return {"pixel_values_videos": batch._float(images, batch.frames, 3, side, side)}, images * batch.frames * tokens
+
+
+def _onevision(
+    batch: Batch, images: int, side: int, patch: int, tiles: int, height: int, width: int
+) -> tuple[dict[str, Any], int]:
+    """LLaVA-OneVision: frames are scaled to half their patches in both directions; one token ends the video."""
+    tokens = (-(-(side // patch) // 2)) ** 2
+    pixels = batch._float(images, batch.frames, 3, side, side)
+    return {"pixel_values_videos": pixels}, images * (batch.frames * tokens + 1)
 
 
 def _internvl(
@@ -252,6 +283,9 @@ _FAMILIES: dict[str, Any] = {
     "internvl": _internvl, "llava_next": _next, "llava_onevision": _next, "idefics3": _idefics, "smolvlm": _idefics,
     "idefics2": _idefics, "mllama": _mllama, "mistral3": _pixtral, "composed": _composed, "ovis2": _ovis,
 }  # fmt: skip
+_VIDEOS: dict[str, Any] = {"llava_onevision": _onevision}
+_IMAGE = ("image_token_id", "image_token_index", "img_context_token_id")
+_VIDEO = ("video_token_id", "video_token_index")
 _IMAGE_ONLY = (
     "vit",
     "deit",
@@ -264,17 +298,14 @@ _IMAGE_ONLY = (
     "clip_vision_model",
 )
 _SPECIAL = (
-    "image_token_id", "image_token_index", "video_token_id", "vision_start_token_id", "vision_end_token_id",
-    "pad_token_id", "bos_token_id", "eos_token_id", "audio_token_id", "boi_token_index", "eoi_token_index",
+    "image_token_id", "image_token_index", "video_token_id", "video_token_index", "vision_start_token_id",
+    "vision_end_token_id", "pad_token_id", "bos_token_id", "eos_token_id", "audio_token_id",
+    "boi_token_index", "eoi_token_index",
 )  # fmt: skip
 
 
-def _image_token(config: Any) -> int | None:
-    for name in ("image_token_id", "image_token_index", "img_context_token_id"):
-        value = getattr(config, name, None)
-        if isinstance(value, int):
-            return value
-    return None
+def _token(config: Any, names: tuple[str, ...]) -> int | None:
+    return next((value for name in names if isinstance(value := getattr(config, name, None), int)), None)
 
 
 def _text_config(config: Any) -> Any:
