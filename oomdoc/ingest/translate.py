@@ -70,10 +70,10 @@ class Vocabulary:
 
         `launcher`: the option goes to the program that starts the training, so only components may claim it.
         """
-        for layer, table in zip(self.layers, self._options, strict=True):
-            if launcher and layer.role != "component":
-                continue
-            for key in _keys(setting):
+        for key in _keys(setting):  # the whole path first: DeepSpeed's zero_optimization.stage is no stage of training
+            for layer, table in zip(self.layers, self._options, strict=True):
+                if launcher and layer.role != "component":
+                    continue
                 found = [parameter for parameter in table.get(key, ()) if _in_scope(parameter, setting)]
                 if found:
                     return layer, found

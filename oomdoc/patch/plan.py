@@ -199,6 +199,8 @@ def _hand(place: Place, fact: str, value: Value) -> ByHand:
     if native is None:
         return ByHand(fact, value, None, "no_option" if title else "unknown_program", (("framework", title),))
     if (there := standing(place, fact, value)) is not None:
+        if str(there.value).endswith(".json") and (fact, value) in _DEEPSPEED:
+            return ByHand(fact, value, _DEEPSPEED[fact, value], "in_json", (("file", str(there.value)),))
         written = there.raw if len(there.raw) <= _SHOWN else f"{there.raw[:_SHOWN]}…"
         return ByHand(
             fact, value, native, "occupied", (("file", there.file), ("line", str(there.line)), ("written", written))

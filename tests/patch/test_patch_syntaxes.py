@@ -314,3 +314,37 @@ def test_offload_gets_a_section_of_its_own_in_the_deepspeed_file():
     new = patched({"parallel.offload": "optimizer"}, ds_json=text)
     entry = '    "offload_optimizer": {"device": "cpu"},\n    "overlap_comm"'
     assert new == text.replace('    "overlap_comm"', entry)
+
+
+def test_the_stage_of_sharding_stands_in_the_deepspeed_file_beside_a_configuration():
+    config = "stage: sft\nfinetuning_type: full\nper_device_train_batch_size: 8\ndeepspeed: ds.json\n"
+    shards = '{"zero_optimization": {"stage": 2}, "train_micro_batch_size_per_gpu": "auto"}\n'
+    plan = planned({"parallel.zero_stage": 3, "train.per_device_batch_size": 1}, t_yaml=config, ds_json=shards)
+    assert not plan.by_hand
+    texts = {edit.original.name: edit.text for edit in plan.files}
+    assert texts == {"t.yaml": config.replace(": 8", ": 1"), "ds.json": shards.replace("2", "3", 1)}
+
+
+def test_a_deepspeed_file_that_was_not_given_is_named():
+    config = "stage: sft\nfinetuning_type: full\nper_device_train_batch_size: 8\ndeepspeed: my/ds.json\n"
+    (hand,) = planned({"parallel.zero_stage": 3}, t_yaml=config).by_hand
+    assert hand.native == '"zero_optimization": {"stage": 3}'
+    assert "my/ds.json" in hand.why("en")
+    assert "my/ds.json" in hand.why("zh")
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "source env.sh\nswift sft --model a/b --train_type lora --per_device_train_batch_size $BS\n",
+        "swift sft --model a/b --train_type lora --per_device_train_batch_size 8\n"
+        "swift sft --model a/b --train_type lora --per_device_train_batch_size 4\n",
+    ],
+)
+def test_what_is_not_certain_is_left_with_the_line_and_the_value_to_write(script):
+    plan = planned({"train.per_device_batch_size": 1}, run_sh=script)
+    assert not plan.files
+    (hand,) = plan.by_hand
+    assert hand.native == "--per_device_train_batch_size 1"
+    assert "run.sh:" in hand.why("en")
+    assert "run.sh:" in hand.why("zh")
