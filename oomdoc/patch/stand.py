@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from oomdoc.facts.fact import TRUST
 from oomdoc.ingest.convert import SILENT, convert
@@ -28,7 +29,7 @@ class Place:
         """The id of the framework's file."""
         return self.match.id if self.match else None
 
-    @property
+    @cached_property
     def keys(self) -> frozenset[str]:
         """The names of all settings."""
         return frozenset(normal(setting.key) for draft in self.drafts for setting in draft.parsed.settings)

@@ -337,8 +337,7 @@ def test_a_deepspeed_file_that_was_not_given_is_named():
     "script",
     [
         "source env.sh\nswift sft --model a/b --train_type lora --per_device_train_batch_size $BS\n",
-        "swift sft --model a/b --train_type lora --per_device_train_batch_size 8\n"
-        "swift sft --model a/b --train_type lora --per_device_train_batch_size 4\n",
+        "for n in 4 8; do echo; done\nswift sft --model a/b --train_type lora --per_device_train_batch_size $(cat n)\n",
     ],
 )
 def test_what_is_not_certain_is_left_with_the_line_and_the_value_to_write(script):
