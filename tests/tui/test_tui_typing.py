@@ -11,13 +11,16 @@ from tui_scripted import NO_CARDS, ScriptedDoctor, settled, text_of
 from oomdoc.tui.app import DoctorApp
 from oomdoc.tui.doctor import Doctor
 
-KEYS = {" ": "space", ",": "comma", "/": "slash", "?": "question_mark", ".": "full_stop", "\r": "enter"}
+KEYS = {
+    " ": "space", ",": "comma", "/": "slash", "?": "question_mark", ".": "full_stop", "\r": "enter", "\b": "backspace",
+    "\x15": "ctrl+u", "\x01": "ctrl+a",
+}  # fmt: skip
 
 
 def burst(app: DoctorApp, text: str) -> None:
     """All keys at once, as the terminal's reader posts them."""
     for char in text:
-        app.post_message(events.Key(KEYS.get(char, char), None if char == "\r" else char))
+        app.post_message(events.Key(KEYS.get(char, char), char if char.isprintable() else None))
 
 
 async def test_enter_keeps_its_place_among_the_keys(room: DoctorApp, doctor: ScriptedDoctor) -> None:
@@ -26,6 +29,16 @@ async def test_enter_keeps_its_place_among_the_keys(room: DoctorApp, doctor: Scr
         burst(room, "apply\rwhy?\rundo\r")
         await said(room, pilot, doctor, 3)
         assert doctor.heard == ["apply", "why?", "undo"]
+
+
+async def test_a_correction_keeps_its_place_among_the_keys(room: DoctorApp, doctor: ScriptedDoctor) -> None:
+    """Backspace, Ctrl+U, Home and the arrows act where they were pressed."""
+    async with room.run_test(size=(100, 30)) as pilot:
+        await settled(room, pilot)
+        burst(room, "nonsense\x15wht\by?\r")
+        burst(room, "bc\x01a\r")
+        await said(room, pilot, doctor, 2)
+        assert doctor.heard == ["why?", "abc"]
 
 
 async def test_a_command_typed_ahead_of_its_completions_is_the_one_performed(

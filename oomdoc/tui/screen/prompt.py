@@ -100,13 +100,16 @@ class Prompt(Input):
             event.prevent_default()
             self.post_message(self.Completed(event.key))
             return
-        if event.key in {"up", "down", "enter"}:
+        if event.key in {"up", "down"}:
             event.stop()
             event.prevent_default()
-            if event.key == "enter":  # here, not as a binding: bubbling to it, Enter comes after keys typed behind it
-                await self.action_submit()
-            else:
-                self._recall(-1 if event.key == "up" else 1)
+            self._recall(-1 if event.key == "up" else 1)
+            return
+        bound = self._bindings.key_to_bindings.get(event.key)
+        if bound:  # at once: a binding takes effect only after the keys that were typed behind it
+            event.stop()
+            event.prevent_default()
+            await self.app.run_action(bound[0].action, self)
             return
         await super()._on_key(event)
 
