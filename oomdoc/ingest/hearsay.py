@@ -76,8 +76,10 @@ def _told(prose: Prose) -> Iterator[tuple[int, Memory, bool]]:
         memory: Memory = entry["memory"]
         vague = bool(entry.get("vague", False))
         sentence = prose.sentence(place, place + 1)
-        if vague and memory == "gpu" and not _pattern(knowledge["gpu_words"]).search(sentence):
-            memory = "host" if _pattern(knowledge["host_words"]).search(sentence) else memory
+        gpu, host = _pattern(knowledge["gpu_words"]), _pattern(knowledge["host_words"])
+        if vague and memory == "gpu" and not gpu.search(sentence):
+            about = sentence if gpu.search(prose.text) else prose.text
+            memory = "host" if host.search(about) else memory
         yield place, memory, vague
 
 

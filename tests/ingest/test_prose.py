@@ -87,6 +87,8 @@ def test_a_card_is_known_by_any_spelling() -> None:
         ("论文里是多卡，我用4090单卡爆显存", {"hardware.gpu_name": "4090", "hardware.gpu_count": 1}),
         ("OOM with a T4\nWould an A100 do better?", {"hardware.gpu_name": "T4"}),
         ("Even with batch size 1 it is out of memory", {"train.per_device_batch_size": 1}),
+        ("I reduced the batch size to 1, to no avail", {"train.per_device_batch_size": 1}),
+        ("提示OOM，是在RLHF阶段", {"train.stage": "ppo"}),
         ("I lowered the batchsize from 6 to 1, yet on this card it still fails", {"train.per_device_batch_size": 1}),
         ("batch_size 也改成了1，还是爆", {"train.per_device_batch_size": 1}),
         ("I am trying to fine-tune with QLoRA and batch size 4: OOM", {"train.method": "qlora"}),
@@ -141,6 +143,13 @@ def test_values_that_were_tried_or_denied_are_no_settings(text: str, fact: str) 
         ("即使bs=1也不行", "report.batch_one_fails"),
         ("how much VRAM do I need?", "report.asks_requirement"),
         ("请问需要多大显存", "report.asks_requirement"),
+        ("GPU memory increases along with every loop", "report.grows_over_time"),
+        ("memory will continue to increase until OOM", "report.grows_over_time"),
+        ("after each epoch it takes up a bit of memory", "report.grows_over_time"),
+        ("memory suddenly jumps in a random epoch", "report.memory_jumps"),
+        ("OOM as soon as I train on videos", "report.large_images"),
+        ("is it because my card is too small", "report.asks_requirement"),
+        ("training a Gaussian splatting scene", "report.scene_fitted"),
     ],
 )
 def test_complaints(text: str, fact: str) -> None:
