@@ -161,6 +161,10 @@ def _vision(config: Mapping[str, Any], outer: str, label: str) -> Vision | None:
     vision = config.get("vision_config")
     if not isinstance(vision, Mapping):
         return None
+    for name in ("patch_size", "image_size"):  # InternVL writes both sides
+        sides = vision.get(name)
+        if isinstance(sides, list) and sides:
+            vision = {**vision, name: sides[0]}
     kind = outer if outer.startswith("qwen") else str(vision.get("model_type") or outer)
     hidden = _optional(vision, label, "hidden_size", "embed_dim")
     if outer == "qwen2_vl":  # there `hidden_size` is the width of the language model

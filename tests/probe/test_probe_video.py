@@ -64,10 +64,10 @@ def worker() -> Iterator[Worker]:
         yield started
 
 
-def run(worker: Worker, kind: str, frames: int, tokens: int = 16) -> dict[str, Any]:
+def run(worker: Worker, kind: str, frames: int, tokens: int = 16, *, frozen: bool = False) -> dict[str, Any]:
     facts = {
         **FACTS, "train.num_images": 1, "image.height": 112, "image.width": 112, "image.frames": frames,
-        "train.freeze_vision_tower": False, "train.sequence_tokens": tokens,
+        "train.freeze_vision_tower": frozen, "train.sequence_tokens": tokens,
     }  # fmt: skip
     try:
         return worker.ask(plan_of(facts, FAMILIES[kind]).job, timeout=120)
@@ -79,7 +79,7 @@ def run(worker: Worker, kind: str, frames: int, tokens: int = 16) -> dict[str, A
 
 @pytest.mark.parametrize("kind", sorted(FAMILIES))
 def test_a_video_takes_the_placeholders_of_its_family(worker: Worker, kind: str) -> None:
-    found = run(worker, kind, 64)
+    found = run(worker, kind, 64, frozen=True)
     backward = next(each for each in found["phases"] if each["phase"] == "backward")
     logits = sum(term["bytes"] for term in backward["terms"] if term["component"] == "logits")
     tokens = logits // (3 * 1000 * 4)  # the log-softmax and two gradients
