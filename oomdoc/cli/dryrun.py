@@ -186,7 +186,7 @@ def stage_line(language: Language = "en") -> Any:
 
     def progress(stage: str, seconds: float) -> None:
         if on:
-            from oomdoc.report.probe_text import stage_text
+            from oomdoc.probe.endings import stage_text
 
             told = stage_text(stage, language)
             sys.stderr.write(f"\r\x1b[K{told} ({seconds:.0f} s)" if stage else "\r\x1b[K")

@@ -71,8 +71,8 @@ def measure(
     facts: dict[str, Any], own: dict[str, Any], options: dict[str, Any], language: Language, shown: str = "{}"
 ) -> Any:
     """One probe with the options of the command; `shown` is what the line of progress says around the stage."""
+    from oomdoc.probe.endings import stage_text
     from oomdoc.probe.gpu_probe import probe
-    from oomdoc.report.probe_text import stage_text
 
     line = stage_line()
     cap = options["cap"]

@@ -61,9 +61,10 @@ def _tell(
     name: str, best: int, guess: Any, tried: list[dict[str, Any]], options: dict[str, Any], language: Language, *,
     broken: bool,
 ) -> None:  # fmt: skip
+    from oomdoc.probe.endings import ending
     from oomdoc.probe.search import SEARCHED
     from oomdoc.report.out import write
-    from oomdoc.report.probe_text import ending, trial_text
+    from oomdoc.report.probe_text import trial_text
 
     refused = [trial["value"] for trial in tried if not trial["fits"] and not trial["ending"]]
     above = min(refused, default=None)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile, Term
 from oomdoc.probe.arrange import Arrangement, arrange, job_of
 from oomdoc.probe.cards import Card, RefusedError, cards, choose, choose_several, usable
+from oomdoc.probe.endings import ended_text
 from oomdoc.probe.host import Progress, Worker, WorkerError, interpreter
 from oomdoc.probe.plan import Plan, plan_of
 from oomdoc.probe.ranks import Rank, Ranks
@@ -118,7 +119,7 @@ def merged(ranks: Sequence[Rank], how: Ranks | None = None) -> dict[str, Any]:
     answer["ranks"] = rows
     if worst["ending"]:
         answer["ending"] = {**worst["ending"], "rank": worst["rank"]}
-        answer["ended"] = f"rank {worst['rank']}: {worst['ending']['kind']} while {worst['ending']['stage']}"
+        answer["ended"] = ended_text(answer["ending"])
     if how is not None:
         answer["launcher"] = how.launch.name
         if how.launch.name != how.launch.wanted:
@@ -150,8 +151,9 @@ def _badness(row: Mapping[str, Any]) -> tuple[int, int, int]:
 
 def ended(error: WorkerError) -> dict[str, Any]:
     """A hang or a death as a result: nothing was measured, and why."""
-    return {"error": None, "oom": None, "ended": str(error), "ending": {"kind": error.kind, **error.places},
-            "phases": [], "allocated_bytes": 0, "reserved_bytes": 0, "device_bytes": 0, "notes": []}  # fmt: skip
+    how = {"kind": error.kind, **error.places}
+    return {"error": None, "oom": None, "ended": ended_text(how), "ending": how, "phases": [], "allocated_bytes": 0,
+            "reserved_bytes": 0, "device_bytes": 0, "notes": []}  # fmt: skip
 
 
 def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryProfile:

@@ -294,7 +294,7 @@ def _runner(
         )  # fmt: skip
         stood = tuple(Reason(key, places) for key, places in stood_in(found.plan.model.name, found.answer.get("built")))
         room = found.profile.capacity_bytes or 0
-        return Ran(found.profile, found.plan.settings, found.oom, str(found.answer.get("ended") or ""), stood, room)
+        return Ran(found.profile, found.plan.settings, found.oom, found.answer.get("ended") or "", stood, room)
 
     return on_cpu if method == "dry_run" else on_gpu
 

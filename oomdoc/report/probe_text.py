@@ -6,15 +6,11 @@ from typing import Any
 from oomdoc.facts.units import size
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language, say, told
+from oomdoc.probe.endings import ending
 from oomdoc.report.memory_text import table
 from oomdoc.report.worker_notes import remark
 
 _NAMES = {"closed_form": "estimate", "dry_run": "dryrun", "probe": "probe"}
-_STAGES = {
-    "starting": "starting", "importing torch and transformers": "importing", "joining the other ranks": "joining",
-    "building the model on the device": "building", "building the model": "building", "evaluation": "eval",
-    "generation": "generate", "replaying the allocator": "replaying",
-}  # fmt: skip
 
 
 def probe_text(
@@ -55,33 +51,6 @@ def outcome(profile: MemoryProfile, answer: Mapping[str, Any], language: Languag
         places = {"device": size(profile.device_bytes), "capacity": size(profile.capacity_bytes or 0)}
         return say(language, "probe.fits", **places, gpu=profile.basis)
     return text if rank is None else say(language, "probe.of_rank", rank=rank, text=text)
-
-
-def ending(found: Mapping[str, Any], language: Language) -> str:
-    """How a child ended that gave no answer, in one line."""
-    stage = stage_text(str(found.get("stage") or ""), language)
-    kind, signal = str(found["kind"]), str(found.get("signal") or "")
-    if kind == "time":
-        text = say(language, "probe.time", seconds=f"{float(found.get('seconds') or 0):g}", stage=stage)
-    elif kind == "others":
-        text = say(language, "probe.with_others", stage=stage)
-    elif signal == "SIGKILL":
-        text = say(language, "probe.killed", stage=stage)
-    elif signal:
-        text = say(language, "probe.died_signal", signal=signal, stage=stage)
-    elif found.get("said"):
-        text = say(language, "probe.died_said", stage=stage, said=found["said"])
-    else:
-        text = say(language, "probe.died", stage=stage)
-    rank = found.get("rank")
-    return text if rank is None else say(language, "probe.of_rank", rank=rank, text=text)
-
-
-def stage_text(stage: str, language: Language) -> str:
-    """What a worker says it is doing, in the language asked for; a stage nobody knows is left as it is."""
-    if stage.startswith("training step "):
-        return say(language, "probe.stage_step", number=stage.rsplit(" ", 1)[-1])
-    return say(language, f"probe.stage_{_STAGES[stage]}") if stage in _STAGES else stage
 
 
 def refused(error: Any, language: Language, *, python: str, who: Sequence[str] = ()) -> tuple[str, str]:

@@ -123,10 +123,13 @@ def test_a_probe_that_contradicts_the_dry_run_says_so(
 
 
 def test_a_death_or_hang_is_a_result() -> None:
-    answer = ended(WorkerError("died", "the worker was ended by SIGKILL while training step 1"))
+    error = WorkerError("died", "the worker was ended by SIGKILL", stage="training step 1", signal="SIGKILL")
+    answer = ended(error)
     profile = profile_of(plan_of({"model.name": "Qwen2.5-0.5B", **FACTS}), answer, 24 * GIB)
     assert profile.allocated_bytes == 0
-    assert "SIGKILL" in answer["ended"]
+    assert answer["ended"].startswith("ended by SIGKILL while in training step 1")
+    assert answer["ended"].zh.startswith("被 SIGKILL 终止（当时：第 1 个训练步）")
+    assert json.loads(json.dumps(answer))["ending"]["signal"] == "SIGKILL"
 
 
 def test_measured_figures_become_a_profile() -> None:
