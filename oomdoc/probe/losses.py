@@ -30,11 +30,20 @@ def replace(model: Any, recipe: str, notes: list[str]) -> None:
         "chunked_list": _eighths,
     }
     if recipe in makers and hasattr(inner, "loss_function"):
-        inner.loss_function = makers[recipe]
+        _set(inner, makers[recipe])
     elif recipe == "chunked":
         fuse(inner, notes)
     elif recipe != "float":
         notes.append(f"the loss recipe {recipe} could not be played on this model")
+
+
+def _set(model: Any, function: Any) -> None:
+    """Give one model another loss function; a property without a setter in transformers 4.46 to 4.49."""
+    try:
+        model.loss_function = function
+    except AttributeError:
+        kind = type(model)
+        model.__class__ = type(kind.__name__, (kind,), {"loss_function": property(lambda _: function)})
 
 
 def _is_current() -> bool:
@@ -138,5 +147,5 @@ def fuse(model: Any, notes: list[str]) -> None:
     def loss(logits: Any, *args: Any, **kwargs: Any) -> Any:
         return logits if logits.dim() == 0 else plain(logits, *args, **kwargs)
 
-    model.loss_function = loss
+    _set(model, loss)
     notes.append("a fused linear cross entropy was played: logits exist for one chunk at a time")

@@ -57,6 +57,7 @@ class ToyForCausalLM(PreTrainedModel):
 """
 TOY = {
     "model_type": "toy_remote", "hidden_size": 64, "vocab_size": 500, "num_hidden_layers": 2,
+    "tie_word_embeddings": False,
     "auto_map": {"AutoConfig": "configuration_toy.ToyConfig", "AutoModelForCausalLM": "modeling_toy.ToyForCausalLM"},
 }  # fmt: skip
 PARAMETERS = 2 * 500 * 64 + 2 * (64 * 64 + 64)
