@@ -69,7 +69,7 @@ def shell_texts(draw):
                 value = draw(st.sampled_from([f"${name.upper()}_X", f'"${{{name.upper()}_X}}"']))
             flags.append(f"--{name}{draw(st.sampled_from([' ', '=']))}{value}")
     head = draw(st.sampled_from(["swift sft", "CUDA_VISIBLE_DEVICES=0 swift sft", "nohup swift sft"]))
-    tail = draw(st.sampled_from(["", " > log.txt 2>&1 &", "  # done", " | tee log"]))
+    tail = draw(st.sampled_from(["", " > log.txt 2>&1 &", "  # done", " | tee log", ' "$@"']))
     command = gap.join([head, "--model a/b", "--train_type lora", *flags]) + tail
     return "\n".join([*lines, command, draw(st.sampled_from(["", "echo done"]))])
 
