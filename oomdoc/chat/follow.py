@@ -19,11 +19,12 @@ _TREND_EVERY: Final = 5.0
 @dataclass(frozen=True, slots=True)
 class News:
     """What a followed log has brought; `kind` is grown (`told`: its bytes), trouble (a sentence), crash, finished (the
-    run says that its work is done) or end (nothing more will be written)."""
+    run says that its work is done) or end (nothing more will be written). The run's own part begins at byte `since`."""
 
     kind: str
     path: str
     told: str = ""
+    since: int = 0
 
 
 class Follower:
@@ -31,7 +32,7 @@ class Follower:
 
     def __init__(self, path: str, language: Language, *, from_start: bool = False) -> None:
         self.path, self._language = path, language
-        self._offset = 0 if from_start else _size(path)
+        self._offset = self._since = 0 if from_start else _size(path)
         self._tail = b""
         self._fresh = b""
         self._grew_at = self._judged_at = 0.0
@@ -52,7 +53,8 @@ class Follower:
             news.append(News("grown", self.path, str(self._offset)))
         if self._failed_at is not None and now - self._grew_at >= _QUIET:
             self._failed_at, self._unread = None, False
-            news.append(News("crash", self.path))
+            news.append(News("crash", self.path, since=self._since))
+            self._since = self._offset
         elif self._unread and now - self._grew_at >= _QUIET:
             self._unread = False
             if _finished(self._tail):
@@ -70,7 +72,7 @@ class Follower:
     def _read(self) -> bool:
         size = _size(self.path)
         if size < self._offset:  # a new run writes the same file
-            self._offset, self._tail, self._fresh = 0, b"", b""
+            self._offset, self._since, self._tail, self._fresh = 0, 0, b"", b""
             self._told.clear()
         if size == self._offset:
             return False

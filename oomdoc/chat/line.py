@@ -9,6 +9,7 @@ from typing import TextIO
 
 from oomdoc.chat.carry import carry_out
 from oomdoc.chat.follow import Follower, News
+from oomdoc.chat.new_part import read_since
 from oomdoc.chat.reply import Effect, Outcome, Reply
 from oomdoc.chat.session import Dialogue
 from oomdoc.chat.start import split_paths
@@ -88,13 +89,13 @@ class LineMode:
         except KeyboardInterrupt:  # the work is stopped, not the conversation
             return Outcome(None)
 
-    def _read(self, effect: Effect) -> None:
+    def _read(self, effect: Effect, since: int = 0) -> None:
         from oomdoc.ingest.errors import InputError
         from oomdoc.ingest.read import read_inputs
 
         logs, configs = split_paths(effect.paths)
         try:
-            case = read_inputs(logs, configs=configs)
+            case = read_since(logs[0], since) if since else read_inputs(logs, configs=configs)
         except InputError as error:
             self._turn(self._dialogue.done(effect, Outcome(False, str(error))))
         else:
@@ -134,7 +135,7 @@ class LineMode:
         else:
             self._remark("tui.watch_crash", "warn", path=news.path)
             self._follower = None
-            self._read(Effect("read", (news.path,)))
+            self._read(Effect("read", (news.path,)), news.since)
         if self._asks:
             write("> ")
 

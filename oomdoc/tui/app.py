@@ -203,7 +203,7 @@ class DoctorApp(Room):
         follower = Follower(path, self.language, from_start=ended is not None)
 
         def post(news: News) -> None:
-            self.post_message(Followed(news.kind, news.path, news.told))
+            self.post_message(Followed(news.kind, news.path, news.told, news.since))
 
         def run() -> None:
             worker = get_current_worker()
@@ -224,7 +224,7 @@ class DoctorApp(Room):
             self._told_crash = True
             self.remark("tui.watch_crash", "bad", path=event.path)
             self.bell()
-            self.read_more((event.path,))
+            self.read_more((event.path,), since=event.since)
         elif event.kind == "finished":
             self._told_crash = True  # the end of a pipe brings nothing new then
             self.remark("session.watch_finished", "good", path=event.path)

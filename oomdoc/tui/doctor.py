@@ -67,8 +67,8 @@ class Doctor:
         """A fact edited in the panel."""
         return self._turn(self.talk.set_fact(name, value))
 
-    def take(self, paths: Sequence[str], progress: Progress | None = None) -> Turn:
-        """Read files and add them to the case."""
+    def take(self, paths: Sequence[str], progress: Progress | None = None, since: int = 0) -> Turn:
+        """Read files and add them to the case; of one that was followed only what came from byte `since` on."""
         from oomdoc.chat.start import split_paths
         from oomdoc.ingest.errors import InputError
         from oomdoc.messages import said
@@ -76,6 +76,10 @@ class Doctor:
         if not paths:
             raise InputError(said("input.name_file"))
         logs, settings = split_paths(paths)
+        if since:
+            from oomdoc.chat.new_part import read_since
+
+            return self._turn(self.talk.take(read_since(logs[0], since), paths[0]))
         return self._turn(self.talk.take(self.read(logs, settings, progress), ", ".join(paths)))
 
     def done(self, effect: Any, outcome: Any) -> Turn:

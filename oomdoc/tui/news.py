@@ -57,6 +57,6 @@ class GpuRead(Message):
 class Followed(Message):
     """A followed log has news; see `chat.follow.News` for its fields."""
 
-    def __init__(self, kind: str, path: str, told: str = "") -> None:
+    def __init__(self, kind: str, path: str, told: str = "", since: int = 0) -> None:
         super().__init__()
-        self.kind, self.path, self.told = kind, path, told
+        self.kind, self.path, self.told, self.since = kind, path, told, since

@@ -117,10 +117,10 @@ class Room(App[int]):
         else:
             self.push_screen(LogScreen(name, lines, line, self.language, ascii_only=self.ascii_only))
 
-    def read_more(self, paths: tuple[str, ...], *, at_once: bool = False) -> None:
-        """Read files into the case."""
+    def read_more(self, paths: tuple[str, ...], *, at_once: bool = False, since: int = 0) -> None:
+        """Read files into the case; of one that was followed only what came from byte `since` on."""
         told = say(self.language, "tui.reading", names=", ".join(paths))
-        self.turns.submit(told, lambda progress: self.doctor.take(paths, progress), at_once=at_once)
+        self.turns.submit(told, lambda progress: self.doctor.take(paths, progress, since), at_once=at_once)
 
     def correct(self, name: str, value: str) -> None:
         """A fact, edited."""

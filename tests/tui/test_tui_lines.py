@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from oomdoc.chat import follow as following
 from oomdoc.chat.follow import Follower
+from oomdoc.chat.new_part import read_since
 from oomdoc.tui import lines as lazy
 from oomdoc.tui.lines import FileLines, lines_of, open_lines
 
@@ -179,7 +180,8 @@ def test_a_compressed_log_is_unpacked_as_it_is_shown(tmp_path: Path) -> None:
     lines = open_lines(path)
     lines.extend()
     assert lines.line(1) == "步骤 1: loss 1.1"
-    assert lines.share is None
+    halfway = lines.share
+    assert halfway is None
     while lines.extend():
         pass
     assert lines.share == 1.0
@@ -207,3 +209,21 @@ def test_a_paste_has_lines_too() -> None:
     while lines.extend():
         pass
     assert [lines.line(number) for number in (1, 2, 3, 4)] == ["one", "two", "三", None]
+
+
+def test_of_a_followed_log_only_the_new_run_is_read(tmp_path: Path) -> None:
+    """The failure that stands above it is the last run's; lines keep their numbers, a rewritten file begins anew."""
+    path = tmp_path / "train.log"
+    oom = OOM.decode()
+    path.write_text("step 1\n" + oom)
+    follower = Follower(str(path), "en")
+    with path.open("a") as log:
+        log.write("step 1\nstep 2\n" + oom.replace("4.00 GiB", "2.00 GiB"))
+    news = [*follower.step(10.0), *follower.step(20.0)]
+    (crash,) = [one for one in news if one.kind == "crash"]
+    case = read_since(crash.path, crash.since)
+    (event,) = case.events
+    assert event.figures["tried_to_allocate_bytes"] == 2 << 30
+    whole = path.read_text().splitlines()
+    assert "2.00 GiB" in whole[event.line - 1]
+    assert len(read_since(crash.path, 0).events) == 2

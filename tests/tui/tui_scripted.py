@@ -134,7 +134,7 @@ class ScriptedDoctor(Doctor):
         self.edited.append((name, value))
         return Turn((blocks_chat.SayBlock((f"{name} = {value}",)),), self.case)
 
-    def take(self, paths: Any, progress: Any = None) -> Turn:
+    def take(self, paths: Any, progress: Any = None, since: int = 0) -> Turn:
         self.taken.append(tuple(paths))
         return Turn((blocks_chat.SayBlock((f"read {', '.join(paths)}",)),), self.case)
 
