@@ -50,7 +50,7 @@ def open_room(
     from oomdoc.tui import terminal
 
     language = preferred(lang)
-    if watch and not files:
+    if watch and not files and not resume:
         files = (watch,)
     problem = terminal.missing()
     if problem:
