@@ -119,3 +119,35 @@ def test_every_cause_is_priced_and_a_cure_never_costs() -> None:
     assert {"batch-size-too-large", "no-gradient-checkpointing", "attention-quadratic"} <= set(found)
     assert "optimizer-states" not in found
     assert all(after.device > 0 for after in peaks(model, settings).values())
+
+
+TOWER: dict[str, Any] = {
+    "train.method": "lora", "lora.target_modules": ["query_key_value"], "lora.rank": 8, "oom.module": "vision_tower",
+    "train.per_device_batch_size": 4, "train.max_length": 512,
+}  # fmt: skip
+
+
+def seen(name: str, tried: int, code: str, **facts: Any) -> list[room.Testimony]:
+    architecture = resolve(name)
+    assert architecture is not None
+    listed = tuple(
+        Fact(name=fact, value=value, source=Source(how=How.LOG))
+        for fact, value in {**TOWER, **facts, "oom.tried_to_allocate_bytes": tried}.items()
+    )
+    frames = (Frame(file="visual.py", line=1, function="forward", code=code),)
+    case = Case(facts=listed, events=(Event(template="t", kind="oom", memory="gpu", line=1, frames=frames),))
+    return room.witness(case, architecture, from_case(case, architecture))
+
+
+def test_a_tensor_of_the_tower_is_not_taken_for_one_of_the_language_model() -> None:
+    found = seen("glm-4v-9b", rounded(4 * 6401 * 15_360 * 2), "mlp_output = self.mlp(mlp_input)")
+    assert [each.term for each in found] == ["vision_mlp"]
+    assert "25,604 x 15,360 x 2 B" in found[0].sentence_en
+    assert found[0].facts == {}
+
+
+def test_the_patches_of_an_image_are_solved_for_from_the_towers_scores() -> None:
+    code = "attn_output = F.scaled_dot_product_attention(q, k, v, attention_mask)"
+    facts = {"image.max_pixels": 12_845_056, "train.max_length": 16_384, "env.transformers": "4.49.0"}
+    found = seen("Qwen2.5-VL-7B-Instruct", rounded(16 * 31_744 * 31_744 * 4), code, **facts)
+    assert [each.facts for each in found] == [{"image.tokens": 7936}]

@@ -346,3 +346,27 @@ def test_several_images_fit_a_sample_however_short_it_is(worker: Worker, images:
     job = {"images": images, "height": 448, "width": 448, "tokens": 300, "min_pixels": None, "max_pixels": None}
     found = answer(worker, config, job)
     assert found["peak_phase"]
+
+
+def test_evaluation_joins_the_logits_it_keeps_for_metrics(worker: Worker) -> None:
+    facts: dict[str, Any] = {
+        "run__phase": "eval", "eval__strategy": "steps", "eval__per_device_batch_size": 4, "train__sequence_tokens": 512
+    }  # fmt: skip
+
+    def peak(found: dict[str, Any]) -> int:
+        return int(next(each["allocated_bytes"] for each in found["phases"] if each["phase"] == "eval"))
+
+    batch = 4 * 512 * 2000 * 4  # autocast: accelerate casts them
+    kept = peak(answer(worker, **facts, eval__accumulation_steps=None, run__eval_step=7))
+    longer = peak(answer(worker, **facts, eval__accumulation_steps=None, run__eval_step=9))
+    assert longer - kept == pytest.approx(4 * batch, rel=0.05)  # two more batches, kept and in the new tensor
+    moved = peak(answer(worker, **facts, eval__accumulation_steps=1, run__eval_step=9))
+    assert moved < kept - 4 * batch
+
+
+def test_an_evaluation_with_its_cache_on_holds_keys_and_values(worker: Worker) -> None:
+    facts: dict[str, Any] = {"run__phase": "eval", "eval__strategy": "steps", "eval__per_device_batch_size": 4}
+    on = answer(worker, job={"eval_cache": "<99"}, **facts)
+    off = answer(worker, job={"eval_cache": "<0"}, **facts)
+    assert component(on, "eval", "kv_cache") == 3 * 2 * 4 * 2 * 256 * 64 * 2
+    assert component(off, "eval", "kv_cache") == 0
