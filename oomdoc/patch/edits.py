@@ -24,6 +24,15 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """An option that did not arrive, as it now reads, and where."""
+
+    native: str
+    file: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ByHand:
     """A change that cannot be placed safely: what to write (None: the framework has no such option) and why."""
 
@@ -56,12 +65,14 @@ class FileEdit:
 
 @dataclass(frozen=True, slots=True)
 class EditPlan:
-    """What is written where, and what remains for the person. `commands` are new command lines of commands in logs."""
+    """What is written where, and what remains for the person. `commands` are new command lines of commands in logs;
+    `mended` the options that did not arrive and now do."""
 
     files: tuple[FileEdit, ...] = ()
     made: tuple[Made, ...] = ()
     by_hand: tuple[ByHand, ...] = ()
     commands: tuple[str, ...] = ()
+    mended: tuple["Mended", ...] = ()
 
     @property
     def diff(self) -> str:

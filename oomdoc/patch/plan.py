@@ -11,7 +11,7 @@ from oomdoc.ingest.settings import SettingsRead, ingest_settings
 from oomdoc.ingest.translate import Vocabulary
 from oomdoc.patch.document import Original
 from oomdoc.patch.draft import Draft, difference, sound
-from oomdoc.patch.edits import ByHand, EditPlan, FileEdit, Made, Splice
+from oomdoc.patch.edits import ByHand, EditPlan, FileEdit, Made, Mended, Splice
 from oomdoc.patch.native import ALWAYS
 from oomdoc.patch.place import Candidate, candidates, hint, only_some, standing
 from oomdoc.patch.rewrite import rewritten
@@ -35,14 +35,26 @@ class Desk:
     drafts: tuple[Draft, ...]
     said: SettingsRead
     vocabulary: Vocabulary
+    log: str = ""
+    known: tuple[Fact, ...] = ()
 
     @classmethod
     def of(cls, documents: Sequence[Original], log: str = "", known: Iterable[Fact] = ()) -> "Desk":
         """`documents` are files, or commands found in a log (`path` None); `log` and `known` help to recognise the
         framework and its version."""
         drafts = tuple(Draft.of(document, "shell" if document.path is None else None) for document in documents)
-        said = ingest_settings([draft.parsed for draft in drafts], log, list(known))
-        return cls(drafts, said, Vocabulary(said.match))
+        known = tuple(known)
+        said = ingest_settings([draft.parsed for draft in drafts], log, known)
+        return cls(drafts, said, Vocabulary(said.match), log, tuple(known))
+
+    def repairs(self) -> dict[str, Value]:
+        """What the options that did not arrive were to set, as far as they can be mended."""
+        from oomdoc.patch.repair import meant, repaired
+
+        if not self.said.issues or self.said.match is None:
+            return {}
+        drafts, mended = repaired(self.drafts, self.said)
+        return meant(drafts, self.said, self.log, self.known) if mended else {}
 
 
 def plan_edits(
@@ -59,10 +71,11 @@ def plan_edits(
     """
     desk = documents if isinstance(documents, Desk) else Desk.of(documents, log, known)
     drafts, said, vocabulary = list(desk.drafts), desk.said, desk.vocabulary
+    mended: list[Mended] = []
     if repair and said.match is not None:
         from oomdoc.patch.repair import repaired
 
-        drafts = repaired(drafts, said)
+        drafts, mended = repaired(drafts, said)
     made: list[Made] = []
     by_hand: list[ByHand] = []
     wanted = dict(rewritten(changes, Place(drafts, said.match, vocabulary)))
@@ -92,7 +105,7 @@ def plan_edits(
         for draft in drafts
         if draft.splices and draft.original.path is not None
     )
-    return EditPlan(edits, tuple(made), tuple(by_hand), tuple(_commands(drafts, said, edits)))
+    return EditPlan(edits, tuple(made), tuple(by_hand), tuple(_commands(drafts, said, edits)), tuple(mended))
 
 
 def _placed(place: Place, fact: str, value: Value, changes: Mapping[str, Value]) -> tuple[Candidate, Draft] | None:

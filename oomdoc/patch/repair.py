@@ -1,31 +1,70 @@
-"""Mends options that did not arrive: a lost backslash, a misspelt name. Each mending is read again before it counts."""
+"""Mends options that did not arrive: a lost backslash, a misspelt name, a variable that was not exported.
 
-from collections.abc import Sequence
+Each mending is read again before it counts.
+"""
 
+from collections.abc import Iterable, Sequence
+
+from oomdoc.facts.fact import TRUST, Fact
+from oomdoc.facts.model import Value
 from oomdoc.ingest.frameworks import normal
 from oomdoc.ingest.issue import Issue
-from oomdoc.ingest.settings import SettingsRead
+from oomdoc.ingest.settings import SettingsRead, ingest_settings
 from oomdoc.ingest.syntax.setting import Lost
+from oomdoc.ingest.syntax.shell import UNEXPORTED
+from oomdoc.ingest.translate import native_name
 from oomdoc.patch.draft import Draft, difference, mark, sound
-from oomdoc.patch.edits import Splice
+from oomdoc.patch.edits import Mended, Splice
+
+_ABOUT_FACTS = ("train.", "image.", "eval.", "lora.", "quant.", "parallel.", "model.", "hardware.", "env.")
 
 
-def repaired(drafts: Sequence[Draft], said: SettingsRead) -> list[Draft]:
-    """The drafts with what can be mended safely mended; the others are unchanged."""
-    found = []
+def repaired(drafts: Sequence[Draft], said: SettingsRead) -> tuple[list[Draft], list[Mended]]:
+    """The drafts with what can be mended safely mended, the others unchanged; and what was mended."""
+    found: list[Draft] = []
+    told: list[Mended] = []
     for draft in drafts:
         mended = draft
         for _ in range(8):
             lost = next((one for command in mended.parsed.commands for one in command.lost), None)
             after = _continued(mended, lost) if lost else None
-            if after is None:
+            if lost is None or after is None:
                 break
             mended = after
+            told += [Mended(f"{native_name(flag)} {flag.raw}".rstrip(), flag.file, flag.line) for flag in lost.flags]
         for issue in said.issues:
-            if issue.kind == "misspelt" and issue.file == draft.original.name:
-                mended = _renamed(mended, issue) or mended
+            if issue.file != draft.original.name:
+                continue
+            if issue.kind == "misspelt" and (after := _renamed(mended, issue)):
+                mended = after
+                told.append(Mended(f"{issue.native} -> {issue.suggestion}", draft.original.name, issue.line))
+            elif issue.suggestion == f"export {issue.native}" and _kept(mended, issue):
+                mended = _exported(mended, issue) or mended
+                if not _kept(mended, issue):
+                    told.append(Mended(f"{issue.suggestion}={issue.written}", draft.original.name, issue.line))
+            elif issue.suggestion == f"export {issue.native}" and mended is not draft:  # one of an exported statement
+                told.append(Mended(f"{issue.suggestion}={issue.written}", draft.original.name, issue.line))
         found.append(mended)
-    return found
+    return found, told
+
+
+def meant(drafts: Sequence[Draft], said: SettingsRead, log: str, known: Iterable[Fact]) -> dict[str, Value]:
+    """The facts that mended drafts state otherwise than `said`, what was read before: what the options were to do."""
+    after = _in_force(ingest_settings([draft.parsed for draft in drafts], log, list(known)).facts)
+    before = _in_force(said.facts)
+    return {
+        name: value
+        for name, value in after.items()
+        if name.startswith(_ABOUT_FACTS) and (name not in before or before[name] != value)
+    }
+
+
+def _in_force(facts: Iterable[Fact]) -> dict[str, Value]:
+    best: dict[str, Fact] = {}
+    for fact in facts:
+        if fact.name not in best or TRUST[fact.source.how] < TRUST[best[fact.name].source.how]:
+            best[fact.name] = fact
+    return {name: fact.value for name, fact in best.items()}
 
 
 def _continued(draft: Draft, lost: Lost) -> Draft | None:
@@ -95,3 +134,26 @@ def _renamed(draft: Draft, issue: Issue) -> Draft | None:
             continue
         return after
     return None
+
+
+def _kept(draft: Draft, issue: Issue) -> list[int]:
+    """Where the shell keeps the variable of an issue to itself."""
+    return [
+        setting.key_span[0]
+        for setting in draft.parsed.settings
+        if setting.key == issue.native and setting.note == UNEXPORTED and setting.key_span is not None
+    ]
+
+
+def _exported(draft: Draft, issue: Issue) -> Draft | None:
+    """The assignment with `export` in front of it; the others of its statement go with it."""
+    places = _kept(draft, issue)
+    if len(places) != 1:
+        return None
+    (place,) = places
+    after = draft.with_splices([(place, place, "export ")])
+    went, came = difference(draft.parsed, after.parsed)
+    values = {(key, value) for kind, key, _, value in went if kind == "assignment"}
+    if len(values) != len(went) or {(key, value) for kind, key, _, value in came if kind == "env"} != values:
+        return None
+    return after if sound(draft.parsed, after.parsed) else None

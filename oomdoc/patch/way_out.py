@@ -15,7 +15,7 @@ from oomdoc.patch.edits import EditPlan
 from oomdoc.patch.native import native_words, speakable
 from oomdoc.remedies.advise import Advice, Step, advise
 from oomdoc.remedies.options import Limits
-from oomdoc.remedies.solver import HEADROOM, Plan
+from oomdoc.remedies.solver import HEADROOM, Plan, Solution
 
 if TYPE_CHECKING:
     from oomdoc.patch.document import Original
@@ -67,11 +67,15 @@ def way_out(
     limits = limits or Limits()
     if limits.possible is None:
         limits = replace(limits, possible=sayable(desk))
-    advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=chosen, weigh=weigh)
-    repairs = plan_edits({}, desk)
-    first = [Offer(1, {}, repairs)] if repairs.files or repairs.commands else []  # what was meant comes first
+    wanted = {**desk.repairs(), **(chosen or {})}
+    advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=wanted, weigh=weigh)
+    if advice.solution is not None and not advice.solution.plans and not _enough(advice.solution):
+        freely = advise(diagnosis, limits=replace(limits, possible=None), headroom=headroom, chosen=wanted, weigh=weigh)
+        advice = freely if freely.solution is not None and freely.solution.plans else advice  # then it is done by hand
+    first = _repairs(advice, desk, chosen or {})
     found = [
-        replace(offer, edits=plan_edits(offer.changes, desk)) for offer in _offers(advice, chosen or {}, len(first) + 1)
+        replace(offer, edits=plan_edits(_without_repairs(offer.changes, desk, chosen or {}), desk))
+        for offer in _offers(advice, wanted, len(first) + 1)
     ]
     offers = (*first, *found)
     if not offers and chosen:
@@ -79,9 +83,42 @@ def way_out(
     return WayOut(advice, offers, _single(advice, offers), desk)
 
 
+def _enough(solution: Solution) -> bool:
+    """Whether what was chosen or mended suffices by itself."""
+    weight = solution.scale.weigh({}) if solution.scale else None
+    return weight is not None and weight.device <= solution.room
+
+
+def _repairs(advice: Advice, desk: "Desk", chosen: Mapping[str, Value]) -> list[Offer]:
+    """What was meant, as a plan of its own: first, unless it is known not to be enough and others are."""
+    from oomdoc.patch.plan import plan_edits
+
+    edits = plan_edits(chosen, desk)
+    if not edits.mended:
+        return []
+    solution, plan = advice.solution, None
+    if solution is not None and solution.before is not None and solution.scale is not None:
+        weight = solution.scale.weigh({})
+        if solution.plans and not _enough(solution):
+            return []
+        if weight is not None:
+            changes = {**desk.repairs(), **chosen}
+            plan = Plan((), changes, weight, solution.before.device - weight.device, 0.0, 1.0, 0)
+    return [Offer(1, {**desk.repairs(), **chosen}, edits, plan)]
+
+
+def _without_repairs(changes: Mapping[str, Value], desk: "Desk", chosen: Mapping[str, Value]) -> Mapping[str, Value]:
+    """The changes that are to be written beside the repairs, which every plan makes."""
+    mended = desk.repairs()
+    return {name: value for name, value in changes.items() if name in chosen or mended.get(name) != value}
+
+
 def outline(diagnosis: Diagnosis) -> WayOut:
     """The same plans in the framework's own words, where no file is at hand: nothing is read, nothing is edited."""
     advice = advise(diagnosis, limits=Limits(possible=speakable(diagnosis.case)))
+    if advice.solution is not None and not advice.solution.plans:
+        freely = advise(diagnosis)
+        advice = freely if freely.solution is not None and freely.solution.plans else advice
     offers = [replace(offer, words=tuple(_words(diagnosis.case, offer.changes))) for offer in _offers(advice, {}, 1)]
     return WayOut(advice, tuple(offers), _single(advice, offers))
 
@@ -104,6 +141,8 @@ def _offers(advice: Advice, chosen: Mapping[str, Value], start: int) -> Iterator
 
 
 def _single(advice: Advice, offers: Sequence[Offer]) -> int | None:
+    if offers and offers[0].edits.mended and offers[0].plan and advice.solution and _enough(advice.solution):
+        return offers[0].number
     least = advice.solution.single if advice.solution else None
     return next((one.number for one in offers if least and one.plan and one.plan.changes == least.changes), None)
 

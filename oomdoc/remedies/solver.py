@@ -15,7 +15,7 @@ from oomdoc.remedies.options import Knob, Limits, Option, knobs
 from oomdoc.remedies.remarks import Remark, remarks
 from oomdoc.remedies.remedy import remedies
 from oomdoc.remedies.search import Search, changes_of, ordered
-from oomdoc.remedies.weigh import Scale, Weight, joined, scale_for
+from oomdoc.remedies.weigh import Scale, Weight, scale_for
 
 HEADROOM = 0.04  # of the card: what a prediction leaves free
 HASTE = 1.5  # how much a run that takes e times as long hurts, in the unit of `weight`
@@ -95,7 +95,7 @@ def solve(
     if before is None:
         return Solution((), None, capacity, room, base=facts)
     if chosen:
-        scale = replace(scale, facts=joined(scale.facts, chosen), count=0, cache={})
+        scale = scale.settled(chosen)
         limits = replace(limits, keep=(*limits.keep, *chosen))
     turned = _long_enough(knobs(scale.facts, limits, fond=fond), scale)
     found = _front(scale, turned, room, capacity, before, chosen, _favoured(fond or {}))

@@ -1,7 +1,7 @@
 """The memory of a run under changes: the closed form, raised to what the failure itself proves was needed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from typing import NamedTuple
 
 from oomdoc.facts.lazy import dataclass
@@ -41,6 +41,7 @@ class Scale:
     treating: frozenset[str] = frozenset()  # facts that treat the diagnosed cause: only they lower what was proven
     phases: frozenset[str] = frozenset()  # moments that the failure speaks of; all where its phase is unknown
     proved: int = 0  # bytes above the prediction that only a change of `treating` takes away
+    doubt: int = 0  # bytes that what was decided may have left
     count: int = 0
     cache: dict[frozenset[tuple[str, Value]], Weight | None] = field(default_factory=dict)
 
@@ -71,7 +72,8 @@ class Scale:
         if read is None:
             return None
         found, settings = read
-        proved = int(self.proved * self._left(changes))
+        left = self._left(changes)
+        proved = int(self.proved * left)
         still = min(moment.bytes for moment in found)
 
         def more(moment: Moment) -> int:
@@ -81,7 +83,20 @@ class Scale:
             moving = moment.bytes - still
             return proved + int(self.lift * moving) + self.extra + (0 if settings.expandable else self.broken)
 
-        return _worst(found, found, settings, more)
+        weight = _worst(found, found, settings, more)
+        return weight._replace(high=weight.high + self.doubt + self._doubted(left))
+
+    def _doubted(self, left: float) -> int:
+        """That a smaller number takes its part of what was proven is a guess: the worst case is that all of it stays."""
+        return int(self.proved * (1 - left)) if 0 < left < 1 else 0
+
+    def settled(self, chosen: Mapping[str, Value]) -> "Scale":
+        """The scale of the run with changes that are decided."""
+        left = self._left(chosen)
+        return replace(
+            self, facts=joined(self.facts, chosen), proved=int(self.proved * left), doubt=self._doubted(left),
+            count=0, cache={},
+        )  # fmt: skip
 
     def _left(self, changes: Mapping[str, Value]) -> float:
         """The share of what the failure proved that remains: a number in proportion, a switch takes all of it."""

@@ -25,7 +25,7 @@ def plans_block(
     solution = way.advice.solution
     hands = [step for step in way.advice.steps if not step.changes]
     first = bool(way.advice.steps) and not way.advice.steps[0].changes  # the cause's own remedy is none to be written
-    shown = hands if first or solution is None or not solution.plans else []
+    shown = hands if first or solution is None or not (solution.plans or way.single) else []
     return PlansBlock(
         sentences=tuple(_sentences(way, language, wishes)),
         cards=tuple(_card(offer, way, language, lengths) for offer in way.offers),
@@ -66,7 +66,7 @@ def _sentences(way: WayOut, language: Language, wishes: bool) -> Iterator[str]:
         yield say(language, "fix.solved", facts=facts)
     for en, zh in solution.assumed:
         yield say(language, "memory.assumed", sentence=zh if language == "zh" else en)
-    if not solution.plans:
+    if not solution.plans and way.single is None:
         yield say(language, "fix.none_fits_as_asked" if wishes else "fix.none_fits")
         if solution.leanest is not None:
             changes = ", ".join(changed(solution.leanest))
@@ -132,6 +132,8 @@ def _card(offer: Offer, way: WayOut, language: Language, lengths: "Lengths | Non
 
 def _changes(offer: Offer, language: Language) -> Iterator[Change]:
     yield from (Change(word) for word in offer.words)
+    for mended in offer.edits.mended:
+        yield Change(mended.native, f"{mended.file}:{mended.line}" if mended.line else "")
     placed: dict[str, str] = {}
     for made in offer.edits.made:
         placed.setdefault(made.native, f"{made.file}:{made.line}")

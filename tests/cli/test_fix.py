@@ -165,15 +165,58 @@ def test_a_log_that_is_no_failure_gets_no_plan(tmp_path, run):
     assert run(fix, log).return_value == 1
 
 
-def test_what_was_lost_is_repaired_first(tmp_path, run):
+def test_what_was_lost_is_repaired_with_a_plan_that_is_enough(tmp_path, run):
     log, configs = example("ms-swift-ovis2", tmp_path)
     text = configs[0].read_text()
     configs[0].write_text(text.replace("--attn_impl flash_attn \\\n", "--attn_impl flash_attn\n"))
     plans = json.loads(run(fix, *arguments_of(log, configs), "--json").output)["plans"]
-    assert plans[0]["sets"] == {}
+    assert plans[0]["sets"] == {"train.max_length": 2048}
     assert "+    --attn_impl flash_attn \\" in plans[0]["diff"]
     run(fix, *arguments_of(log, configs), "--apply")
-    assert configs[0].read_text() == text
+    assert "--attn_impl flash_attn \\\n" in configs[0].read_text()
+    assert "--max_length 2048" in configs[0].read_text()
+
+
+FULL = """#!/bin/bash
+NPROC_PER_NODE=4
+swift sft --model Qwen/Qwen2.5-7B-Instruct --train_type full --torch_dtype bfloat16 --deepspeed zero3 \\
+    --per_device_train_batch_size 1 --max_length 2048
+"""
+OOM = (
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 260.00 MiB. GPU 0 has a total capacity of 79.15 GiB "
+    "of which 122.19 MiB is free. Including non-PyTorch memory, this process has 79.01 GiB memory in use. Of the "
+    "allocated memory 77.90 GiB is allocated by PyTorch, and 420.17 MiB is reserved by PyTorch but unallocated.\n"
+)
+
+
+def test_a_repair_that_is_enough_is_the_first_plan_with_its_peak(tmp_path, run):
+    (tmp_path / "train.log").write_text(OOM)
+    (tmp_path / "run.sh").write_text(FULL)
+    inputs = [tmp_path / "train.log", "-c", tmp_path / "run.sh"]
+    first = json.loads(run(fix, *inputs, "--json").output)["plans"][0]
+    assert first["sets"]["parallel.world_size"] == 4
+    assert first["after"]["device_bytes"] < 79 * (1 << 30)
+    assert "+export NPROC_PER_NODE=4" in first["diff"]
+    assert "export NPROC_PER_NODE=4" in run(fix, *inputs).output
+    assert run(fix, *inputs, "--apply").return_value == 0
+    assert (tmp_path / "run.sh").read_text() == FULL.replace("NPROC_PER_NODE=4", "export NPROC_PER_NODE=4")
+
+
+def test_changes_that_no_file_can_take_are_told_with_their_peak(tmp_path, run):
+    (tmp_path / "train.log").write_text(
+        OOM.replace("79.15", "23.65").replace("79.01", "23.53").replace("77.90", "22.4")
+    )
+    (tmp_path / "train.py").write_text(
+        "from transformers import AutoModelForCausalLM, Trainer, TrainingArguments\n"
+        'model = AutoModelForCausalLM.from_pretrained("meta-llama/Llama-2-7b-hf")\n'
+        'args = TrainingArguments("out", per_device_train_batch_size=1, gradient_checkpointing=True, bf16=True)\n'
+        "Trainer(model=model, args=args).train()\n"
+    )
+    inputs = [tmp_path / "train.log", "-c", tmp_path / "train.py", "--fact", "train.max_length=2048"]
+    plans = json.loads(run(fix, *inputs, "--json").output)["plans"]
+    assert plans[0]["sets"]["train.method"] == "lora"
+    assert plans[0]["after"]["device_bytes"] < 24 * (1 << 30)
+    assert plans[0]["by_hand"]
 
 
 def test_a_card_in_use_is_freed_before_anything_is_written(tmp_path, run):

@@ -43,7 +43,9 @@ ORDINARY = names(
 )
 
 UNEXPORTED = "not exported"  # the note of an assignment whose value no program of the script sees
-_HANDED_ON = r"\$\{?[!#]?NAME\b|(?:-e|--env|--export)[ =]\S*NAME\b|\bset\s+-(?:a\b|o\s+allexport)|\bexport\b[^\n]*\bNAME\b"
+_HANDED_ON = (
+    r"\$\{?[!#]?NAME\b|(?:-e|--env|--export)[ =]\S*NAME\b|\bset\s+-(?:a\b|o\s+allexport)|\bexport\b[^\n]*\bNAME\b"
+)
 
 
 @cache
