@@ -39,12 +39,13 @@ class Line:
         found = mentions(read, normal)
         self.features = features(read, found)
         self.grammar = grammar_of.verdict(read, has_facts=bool(found.facts or found.drops))
-        self.template = intent
+        self.template, self.wrapped = text, False
 
 
 def fit(rows: list[Line], rounds: int = ROUNDS) -> dict[str, list[float]]:
     """Weights of every feature, one for each intent, in the order of INTENTS."""
-    seen = Counter(name for _, name in {(row.template, name) for row in rows for name in row.features})
+    said = {(row.template, name) for row in rows if not row.wrapped for name in row.features}
+    seen = Counter(name for _, name in said)
     known = {name: [0.0] * len(INTENTS) for name, count in seen.items() if count >= LEAST}
     known["#unseen"] = [0.0] * len(INTENTS)
     squares = {name: [1e-6] * len(INTENTS) for name in known}
@@ -148,9 +149,9 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="no folds: keep the trust in the grammar at 1")
     asked = parser.parse_args()
     rows = []
-    for intent, template, text in lines():
-        row = Line(intent, text)
-        row.template = template
+    for line in lines():
+        row = Line(line.intent, line.text)
+        row.template, row.wrapped = line.phrasing, line.wrapped
         rows.append(row)
     added = offsets(rows)
     trust = 1.0

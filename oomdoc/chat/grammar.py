@@ -7,44 +7,32 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Final
 
 from oomdoc.chat import named
-from oomdoc.chat.numbers import AFTER, ANY_WORD, NUMBER, SHARE, SHARE_AFTER, value_of, whole_word
-from oomdoc.facts import base
+from oomdoc.chat.numbers import AFTER, ANY_WORD, NUMBER, value_of, whole_word
+from oomdoc.chat.patterns import (
+    BARE_CARD,
+    BECOMES,
+    CARD_TALK,
+    COUNT_BEHIND,
+    DENIAL_REACH,
+    MOST_CARDS,
+    NOT_COUNTED,
+    OPEN_QUESTION,
+    PATH,
+    RANGE,
+    SEPARATOR,
+    SHIFTS,
+    SIZE,
+    VALUE,
+    knowledge,
+    names_of,
+    pattern,
+    value_behind,
+)
 from oomdoc.facts.model import Value
 from oomdoc.ingest import gpu_names, model_names
-
-_DENIAL_REACH: Final = 32
-_PATH: Final = re.compile(
-    r"(?:~|\.{1,2})?(?:/[\w.+@%=-]+){2,}/?|(?<![\w.-])[\w.+@%=/-]*[\w-]\.(?:log|out|err|txt|ya?ml|json|toml|sh|py)(?![\w])",
-    re.ASCII,
-)
-_SIZE: Final = re.compile(
-    r"(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
-)
-_BECOMES: Final = re.compile(r"换成|换到|换为|改成|改为|改用|变成|切换?到|->|→|(?<![a-z])to(?![a-z])")
-_SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
-_SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
-_BARE_CARD: Final = re.compile(
-    r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
-)
-_CARD_TALK: Final = re.compile(r"换|上|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
-_OPEN_QUESTION: Final = re.compile(
-    r"(?:能不能|可不可以|要不要|用不用|开不开|想不想|会不会|该不该|需不需要)(?:再|去|用|开|上|做|跑|训|改成?)*\s?$"
-)
-_NOT_COUNTED: Final = re.compile(
-    r"(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$|(?:加上?|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
-    r"|the other|only|gpu|card|卡)\s?$"
-)
-
-
-_COUNT_BEHIND: Final = re.compile(
-    rf"s?(?:[-_ ]?\d{{1,3}}\s?gi?b?(?![a-z0-9]))?\s?[,，]?\s?(?P<count>(?:(?P<digits>\d{{1,2}})|(?P<word>{ANY_WORD}))"
-    r"\s?(?:张|块|片|of them))(?!\s?(?:不|没|爆|满))"
-)
-_MOST_CARDS: Final = 64
 
 
 @dataclass(slots=True)
@@ -80,59 +68,6 @@ def mentions(text: str, written: str | None = None) -> Mentions:
     return _Reader(text, written if written is not None and len(written) == len(text) else text).read()
 
 
-@cache
-def _knowledge() -> dict[str, Any]:
-    return dict(base.section("chat")["settings.yaml"])
-
-
-@cache
-def _pattern(source: str) -> re.Pattern[str]:
-    return re.compile(source)
-
-
-@cache
-def _links() -> str:
-    links = _knowledge()["links"]
-    latin = "|".join(sorted((re.escape(word) for word in links["en"]), key=len, reverse=True))
-    chinese = "|".join(sorted(map(re.escape, links["zh"]), key=len, reverse=True))
-    blank = r"(?:[\s:：=\"'“”>,，]|-+>)*"
-    becomes = _knowledge()["becomes"]
-    shift = rf"(?:(?:from|从|由)?\s?\d[\d.,]*k?\s?(?:个\s?)?{becomes}\s?)?"
-    said = r"(?:我)?(?:前面|刚才|刚刚|之前|上面)?(?:说|写|打|记|填)(?:成|的是|的|了)"
-    meant = r"(?:而是|其实是?|实际上?是?|应该是|是|but|it's|it is)"
-    denied = rf"(?:(?:不是|isn't|not|并非|{said})\s?\d[\d.,]*k?\s?了?\s?[,，]?\s?{meant}\s?)?"
-    return rf"(?:[\s:：=\"'“”-]*(?:(?:{latin})(?![a-z])|{chinese})){{0,6}}{blank}{denied}{shift}"
-
-
-_NAME_ENDS: Final = r"(?:(?<=[\u4e00-\u9fff])|(?![a-z_]))"  # "8卡zero3": a Chinese name may touch a Latin word
-
-
-@cache
-def _names(place: int, *, value_first: bool) -> re.Pattern[str] | None:
-    """The names of one setting: in front of a value, or behind it."""
-    entry = _knowledge()["numbers"][place]
-    if value_first:
-        if entry.get("order") not in ("value", "both"):
-            return None
-        return re.compile(
-            rf"\s?-?(?:的\s?|个\s?|of\s)?(?:{'|'.join(entry.get('values_after') or entry['names'])}){_NAME_ENDS}"
-        )
-    if not entry["names"]:
-        return None
-    return re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(entry['names'])}){_NAME_ENDS}{entry.get('after', '')}")
-
-
-@cache
-def _value_behind(kind: str, *, plain: bool, bordered: bool) -> re.Pattern[str]:
-    """What stands between a name and its value, and the value; `plain`: only an equals sign or "is" between."""
-    link = r"\s?(?:[=:：是为]|is|are)\s?" if plain else _links()
-    number, after = (SHARE, SHARE_AFTER) if kind == "share" else (NUMBER, AFTER)
-    return re.compile(link + number + (after if bordered else ""))
-
-
-_VALUE: Final = re.compile(rf"(?<![a-z0-9_.*×])(?!(?<=\d,)\d{{3}}(?!\d)){NUMBER}")
-
-
 class _Reader:
     """Reads one utterance; each stretch of it is used once."""
 
@@ -162,6 +97,8 @@ class _Reader:
         facts = {name: values[0] for name, values in self.values.items() if len(set(values)) == 1}
         if named.of_others(self.text):
             facts = {}
+        if len(set(self.values.get("hardware.gpu_name", ()))) > 1 and "hardware.gpu_name" not in facts:
+            facts = {name: value for name, value in facts.items() if not name.startswith("hardware.gpu_")}
         doubtful = [name for name, values in self.values.items() if len(set(values)) > 1]
         drops = [name for name in self.drops if name not in facts]
         return Mentions(facts, drops, list(self.topics), doubtful, sorted(self.taken), self.spoken)
@@ -169,7 +106,7 @@ class _Reader:
     def _without_replaced(self, text: str) -> str:
         """What is replaced by something else, blanked; the lengths stay."""
         blanked = text
-        for match in _pattern(_knowledge()["replaced"]).finditer(text):
+        for match in pattern(knowledge()["replaced"]).finditer(text):
             if match.start() and re.search(r"(?:是|whether )$", text[: match.start()]):
                 continue  # "是不是": a question, nothing is replaced
             rest = text[: match.start()] + text[match.end() :]
@@ -195,7 +132,7 @@ class _Reader:
 
     def _paths(self) -> None:
         """What a path is called is no setting: "conf/sft_lora.yaml"."""
-        self.taken += [match.span() for match in _PATH.finditer(self.text)]
+        self.taken += [match.span() for match in PATH.finditer(self.text)]
 
     def _versions(self) -> None:
         for fact, version, start, end in named.versions(self.text):
@@ -205,7 +142,7 @@ class _Reader:
     def _replaced_by_the_last(self, name: str) -> None:
         """ "把 lora 换成全参", "switch from fp16 to bf16": what it becomes counts."""
         places = sorted(self.places.get(name, ()), key=lambda place: place[0])
-        if len(places) == len(self.values[name]) and _BECOMES.search(self.text[places[-2][0] : places[-1][0]]):
+        if len(places) == len(self.values[name]) and BECOMES.search(self.text[places[-2][0] : places[-1][0]]):
             self.values[name] = [places[-1][1]]
 
     def _cards(self) -> None:
@@ -215,7 +152,7 @@ class _Reader:
             name = written.upper() if re.fullmatch(r"[a-z]+\d+\w*", written) else written
             name = re.sub(r"\b(rtx|gtx|ti)\b", lambda word: word[0].upper(), name)
             self._take("hardware.gpu_name", name, found.start, end)
-            if found.how_many and not _NOT_COUNTED.search(self.text[: found.start]):
+            if found.how_many and not NOT_COUNTED.search(self.text[: found.start]):
                 self.values.setdefault("hardware.gpu_count", []).append(found.how_many)
                 start = max(found.start - 8, 0)
                 count = re.search(
@@ -227,28 +164,28 @@ class _Reader:
                 self._count_behind(end)
             if found.memory_bytes:
                 self.values.setdefault("hardware.gpu_total_bytes", []).append(found.memory_bytes)
-                size = _SIZE.search(self.text, end)
+                size = SIZE.search(self.text, end)
                 near = size if size and size.start() - end < 12 else None
                 before = (
-                    None if near else next(iter(_SIZE.finditer(self.text, max(found.start - 12, 0), found.start)), None)
+                    None if near else next(iter(SIZE.finditer(self.text, max(found.start - 12, 0), found.start)), None)
                 )
                 if held := near or before:
                     self.taken.append(held.span())
 
     def _count_behind(self, end: int) -> None:
         """ "V100 32G 四张", "H100s, eight of them"."""
-        match = _COUNT_BEHIND.match(self.text, end)
+        match = COUNT_BEHIND.match(self.text, end)
         number = match and (int(match["digits"]) if match["digits"] else whole_word(match["word"]))
-        if match and number and number <= _MOST_CARDS:
+        if match and number and number <= MOST_CARDS:
             self.values.setdefault("hardware.gpu_count", []).append(number)
             self.taken.append(match.span("count"))
 
     def _bare_cards(self) -> None:
         """Numbers that are cards and no setting has claimed: "换成 4090 能跑吗"."""
-        for match in _BARE_CARD.finditer(self.text):
-            if "hardware.gpu_name" in self.values or not self._free(*match.span()):
+        for match in BARE_CARD.finditer(self.text):
+            if not self._free(*match.span()):
                 continue
-            if gpu_names.card(match[0].strip()) is not None and _CARD_TALK.search(self.text):
+            if gpu_names.card(match[0].strip()) is not None and CARD_TALK.search(self.text):
                 self._take("hardware.gpu_name", match[0].strip(), *match.span())
 
     def _models(self) -> None:
@@ -260,7 +197,7 @@ class _Reader:
                 self._take("model.parameters", round(float(match[1]) * 10**9), *match.span())
 
     def _numbers(self) -> None:
-        entries = _knowledge()["numbers"]
+        entries = knowledge()["numbers"]
         for place, entry in enumerate(entries):
             for start, number in self._after_names(place, entry):
                 self._number(entry, start, number, number.end())
@@ -271,18 +208,18 @@ class _Reader:
 
     def _after_names(self, place: int, entry: dict[str, Any]) -> Iterator[tuple[int, re.Match[str]]]:
         """(start of the name, number) where a value follows a name."""
-        names = _names(place, value_first=False)
+        names = names_of(place, value_first=False)
         tail = entry.get("requires_after")
         for name in names.finditer(self.text) if names else ():
-            value = _value_behind(entry["of"], plain=entry.get("order") == "value", bordered=tail is None)
+            value = value_behind(entry["of"], plain=entry.get("order") == "value", bordered=tail is None)
             number = value.match(self.text, name.end())
-            if number and (tail is None or _pattern(tail).match(self.text, number.end())):
+            if number and (tail is None or pattern(tail).match(self.text, number.end())):
                 yield name.start(), number
 
     def _before_names(self, place: int, entry: dict[str, Any]) -> Iterator[tuple[int, re.Match[str], int]]:
         """(start, number, end) where a value stands before its name and belongs to it alone."""
-        names = _names(place, value_first=True)
-        for number in _VALUE.finditer(self.text) if names else ():
+        names = names_of(place, value_first=True)
+        for number in VALUE.finditer(self.text) if names else ():
             assert names is not None
             start = number.start()
             name = names.match(self.text, number.end())
@@ -290,14 +227,14 @@ class _Reader:
             if (
                 name is None
                 or (ordinal and not entry.get("order_marks"))
-                or (_NOT_COUNTED.search(self.text[:start]) and not ordinal)
+                or (NOT_COUNTED.search(self.text[:start]) and not ordinal)
             ):
                 continue
             if re.search(r"(?:\d|or|或|[-~–/、])\s?$", self.text[:start].rstrip()[-3:]):
                 continue
             if re.match(r"\s?(?:less|fewer|more|extra)(?![a-z])", self.text[name.end() :]):
                 continue  # "one gpu less": a change, no count
-            if re.search(r"(?:between|介于|在)\s?\d+\s?(?:and|到|和|至|-)\s?$", self.text[:start]):
+            if RANGE.search(self.text[:start]):
                 continue
             if number["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[name.end() :]):
                 continue  # "单卡 80G": of one card, not how many there are
@@ -305,10 +242,10 @@ class _Reader:
 
     def _number(self, entry: dict[str, Any], start: int, number: re.Match[str], end: int) -> None:
         """Take one value for one setting, where it is free, plausible and not denied."""
-        if not self._free(start, end) or ("unless" in entry and _pattern(entry["unless"]).search(self.text)):
+        if not self._free(start, end) or ("unless" in entry and pattern(entry["unless"]).search(self.text)):
             return
         number_at = number.start("digits") if number["digits"] else number.start("word")
-        if _pattern(_knowledge()["bounds"]).search(self.text[:number_at]):
+        if pattern(knowledge()["bounds"]).search(self.text[:number_at]):
             return
         if number["word"] and entry["of"] not in ("count", "length"):
             return
@@ -323,7 +260,7 @@ class _Reader:
         """ "batch isn't 8", "不是 batch 8"; wishes ("不要超过 2048") are no denial of the number."""
         before = self.text[max(start - 12, 0) : start]
         between = self.text[start:number_at]
-        return bool(re.search(r"(?:not|isn't|不是|并非)\s?$", before)) or bool(
+        return bool(re.search(r"(?:not|isn't|不是|并非|没有|(?:n't|not) have|n't got|never had)\s?$", before)) or bool(
             re.search(r"(?:not|n't|不是|并非)\s?$", between)
         )
 
@@ -338,14 +275,14 @@ class _Reader:
                 self._take(fact, value, start, end)
 
     def _words(self) -> None:
-        before_pattern, after_pattern = (_pattern(_knowledge()[key]) for key in ("denied_before", "denied_after"))
-        for entry in _knowledge()["words"]:
-            for match in _pattern(entry["pattern"]).finditer(self.text):
+        before_pattern, after_pattern = (pattern(knowledge()[key]) for key in ("denied_before", "denied_after"))
+        for entry in knowledge()["words"]:
+            for match in pattern(entry["pattern"]).finditer(self.text):
                 start, end = match.span()
-                if not self._free(start, end) or ("unless" in entry and _pattern(entry["unless"]).search(self.text)):
+                if not self._free(start, end) or ("unless" in entry and pattern(entry["unless"]).search(self.text)):
                     continue
-                reach = self.text[max(start - _DENIAL_REACH, 0) : start]
-                denied = bool(before_pattern.search(reach)) and not _OPEN_QUESTION.search(reach)
+                reach = self.text[max(start - DENIAL_REACH, 0) : start]
+                denied = bool(before_pattern.search(reach)) and not OPEN_QUESTION.search(reach)
                 if after := after_pattern.search(self.text[end:]):
                     denied = not denied
                     self.taken.append((end, end + after.end()))
@@ -365,47 +302,51 @@ class _Reader:
                     self.taken.append((start, end))
 
     def _only_touched(self, start: int, end: int) -> bool:
-        before, after = (_pattern(_knowledge()[key]) for key in ("touched_before", "touched_after"))
-        reach = self.text[max(start - _DENIAL_REACH, 0) : start]
+        before, after = (pattern(knowledge()[key]) for key in ("touched_before", "touched_after"))
+        reach = self.text[max(start - DENIAL_REACH, 0) : start]
         return bool(before.search(reach) or after.search(self.text[end:]))
 
     def _sizes(self) -> None:
-        words = _knowledge()["sizes"]
-        for match in _SIZE.finditer(self.text):
+        words = knowledge()["sizes"]
+        for match in SIZE.finditer(self.text):
             start, end = match.span()
             if not self._free(start, end):
                 continue
-            before = _SEPARATOR.split(self.text[max(start - 24, 0) : start])[-1]
-            around = before + "\n" + _SEPARATOR.split(self.text[end : end + 16])[0]
-            shift = _SHIFTS[match[2][0]]
+            before = SEPARATOR.split(self.text[max(start - 24, 0) : start])[-1]
+            around = before + "\n" + SEPARATOR.split(self.text[end : end + 16])[0]
+            shift = SHIFTS[match[2][0]]
             amount = round(float(match[1]) * (1 << shift))
-            fact = next((name for name in words["kinds"] if _pattern(words["kinds"][name]).search(around)), None)
-            if fact == "hardware.gpu_total_bytes" and self._is_part(start, end):
+            fact = next((name for name in words["kinds"] if pattern(words["kinds"][name]).search(around)), None)
+            if fact in (None, "hardware.gpu_total_bytes") and self._is_part(start, end):
                 continue
             if fact is None:
-                blocked = _pattern(words["blocked"]).search(around)
+                blocked = pattern(words["blocked"]).search(around)
                 fact = None if blocked or shift == 20 else "hardware.gpu_total_bytes"
             low, high = words["range"].get(fact or "", (1 << 28, 1 << 46))
             if fact and low <= amount <= high and not re.search(r"(?:\d|-|~)\s?$", self.text[:start]):
                 self._take(fact, amount, start, end)
 
     def _is_part(self, start: int, end: int) -> bool:
-        """Whether a size is what is free, used or needed of a card, not the card's own."""
-        before, after = (_pattern(_knowledge()["sizes"][key]) for key in ("part_before", "part_after"))
-        return bool(before.search(self.text[max(start - 16, 0) : start]) or after.search(self.text[end:]))
+        """Whether a size is what is free, used or needed of a card, a bound, a sum, a machine's; not the card's own."""
+        before, after = (pattern(knowledge()["sizes"][key]) for key in ("part_before", "part_after"))
+        reach = self.text[max(start - 16, 0) : start]
+        total, machine = (pattern(knowledge()["sizes"][key]) for key in ("total", "machine"))
+        if total.search(self.text) or (machine.search(self.text[:start]) and "gpu" not in reach and "卡" not in reach):
+            return True
+        return bool(before.search(reach) or after.search(self.text[end:]))
 
     def _topics(self) -> None:
-        before_pattern = _pattern(_knowledge()["denied_before"])
-        for fact, source in _knowledge()["topics"].items():
-            for match in _pattern(source).finditer(self.text):
+        before_pattern = pattern(knowledge()["denied_before"])
+        for fact, source in knowledge()["topics"].items():
+            for match in pattern(source).finditer(self.text):
                 if not self._free(*match.span()):
                     continue
                 self.topics[fact] = None
                 self.spoken.append((*match.span(), fact))
                 if re.match(r"\s?\d", self.text[match.end() :]):
                     continue
-                reach = self.text[max(match.start() - _DENIAL_REACH, 0) : match.start()]
-                if before_pattern.search(reach) or re.search(_knowledge()["excluded"], reach):
+                reach = self.text[max(match.start() - DENIAL_REACH, 0) : match.start()]
+                if before_pattern.search(reach) or re.search(knowledge()["excluded"], reach):
                     self.drops[fact] = None
 
 
@@ -422,12 +363,12 @@ def _restated(text: str, match: re.Match[str]) -> re.Match[str] | None:
 
 def was_tried(text: str) -> bool:
     """Whether a statement is about what was tried, not about how the run is set."""
-    return _pattern(_knowledge()["tried"]).search(text) is not None
+    return pattern(knowledge()["tried"]).search(text) is not None
 
 
 def was_past(text: str) -> bool:
     """Whether an utterance of any kind is about what was tried."""
-    return _pattern(_knowledge()["past"]).search(text) is not None
+    return pattern(knowledge()["past"]).search(text) is not None
 
 
 def number_words(text: str) -> int | None:

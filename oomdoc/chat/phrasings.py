@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 from zlib import crc32
 
 from oomdoc.facts import base
@@ -11,9 +12,17 @@ _AROUND = {"en": ("{{before}} {}", "{} {{after}}"), "zh": ("{{前}}{}", "{}{{后
 _FILLED = 2  # readings of a phrasing that has places to fill
 
 
-def lines() -> Iterator[tuple[str, str, str]]:
-    """(intent, phrasing, phrasing with its places filled), always in the same order; every third one also with words
-    of politeness or hesitation around it."""
+class Line(NamedTuple):
+    """One text that is said with an intent; `phrasing` is how it stands in the stock."""
+
+    intent: str
+    phrasing: str
+    text: str
+    wrapped: bool
+
+
+def lines() -> Iterator[Line]:
+    """All of them, always in the same order; every third one also with words of politeness or hesitation around it."""
     documents = base.section("phrasings")
     slots = documents["slots.yaml"]
     for name in sorted(documents):
@@ -23,9 +32,9 @@ def lines() -> Iterator[tuple[str, str, str]]:
         for language, around in _AROUND.items():
             for phrasing in documents[name][language]:
                 for turn in range(_FILLED if "{" in phrasing else 1):
-                    yield intent, phrasing, _filled(phrasing, slots, turn)
+                    yield Line(intent, phrasing, _filled(phrasing, slots, turn), wrapped=False)
                 if (place := crc32(phrasing.encode()) % 6) < len(around):
-                    yield intent, phrasing, _filled(around[place].format(phrasing), slots, 0)
+                    yield Line(intent, phrasing, _filled(around[place].format(phrasing), slots, 0), wrapped=True)
 
 
 def _filled(phrasing: str, slots: dict[str, list[str]], turn: int) -> str:

@@ -1,0 +1,98 @@
+"""Patterns by which settings are read in an utterance, built from `knowledge/chat/settings.yaml`; nothing is read."""
+
+import re
+from functools import cache
+from typing import Any, Final
+
+from oomdoc.chat.numbers import AFTER, ANY_WORD, NUMBER, SHARE, SHARE_AFTER
+from oomdoc.facts import base
+
+DENIAL_REACH: Final = 32
+PATH: Final = re.compile(
+    r"(?:~|\.{1,2})?(?:/[\w.+@%=-]+){2,}/?|(?<![\w.-])[\w.+@%=/-]*[\w-]\.(?:log|out|err|txt|ya?ml|json|toml|sh|py)(?![\w])",
+    re.ASCII,
+)
+SIZE: Final = re.compile(
+    r"(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
+)
+BECOMES: Final = re.compile(r"换成|换到|换为|改成|改为|改用|变成|切换?到|->|→|(?<![a-z])to(?![a-z])")
+SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
+SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
+BARE_CARD: Final = re.compile(
+    r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
+)
+CARD_TALK: Final = re.compile(r"换|上|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
+OPEN_QUESTION: Final = re.compile(
+    r"(?:能不能|可不可以|要不要|用不用|开不开|想不想|会不会|该不该|需不需要)(?:再|去|用|开|上|做|跑|训|改成?)*\s?$"
+)
+RANGE: Final = re.compile(
+    r"(?:between|介于|在)\s?\d[\d.,]*\s?k?\s?(?:and|到|和|至|-)\s?$"
+    r"|(?<!从)(?<!从 )(?<!from )(?<![\d.,])\d[\d.,]*\s?(?:k|万)?\s?(?:到|至)\s?$"
+)
+NOT_COUNTED: Final = re.compile(
+    r"(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$|(?:加上?|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
+    r"|the other|only|gpu|card|卡)\s?$"
+)
+
+
+COUNT_BEHIND: Final = re.compile(
+    rf"s?(?:[-_ ]?\d{{1,3}}\s?gi?b?(?![a-z0-9]))?\s?[,，]?\s?(?P<count>(?:(?P<digits>\d{{1,2}})|(?P<word>{ANY_WORD}))"
+    r"\s?(?:张|块|片|of them))(?!\s?(?:不|没|爆|满))"
+)
+MOST_CARDS: Final = 64
+
+
+@cache
+def knowledge() -> dict[str, Any]:
+    """How people write settings."""
+    return dict(base.section("chat")["settings.yaml"])
+
+
+@cache
+def pattern(source: str) -> re.Pattern[str]:
+    """A compiled source."""
+    return re.compile(source)
+
+
+@cache
+def links() -> str:
+    """What may stand between a name and its value."""
+    words = knowledge()["links"]
+    latin = "|".join(sorted((re.escape(word) for word in words["en"]), key=len, reverse=True))
+    chinese = "|".join(sorted(map(re.escape, words["zh"]), key=len, reverse=True))
+    blank = r"(?:[\s:：=\"'“”>,，]|-+>)*"
+    becomes = knowledge()["becomes"]
+    shift = rf"(?:(?:from|从|由)?\s?\d[\d.,]*k?\s?(?:个\s?)?{becomes}\s?)?"
+    said = r"(?:我)?(?:前面|刚才|刚刚|之前|上面)?(?:说|写|打|记|填)(?:成|的是|的|了)"
+    meant = r"(?:而是|其实是?|实际上?是?|应该是|是|but|it's|it is)"
+    denied = rf"(?:(?:不是|isn't|not|并非|{said})\s?\d[\d.,]*k?\s?了?\s?[,，]?\s?{meant}\s?)?"
+    return rf"(?:[\s:：=\"'“”-]*(?:(?:{latin})(?![a-z])|{chinese})){{0,6}}{blank}{denied}{shift}"
+
+
+NAME_ENDS: Final = r"(?:(?<=[\u4e00-\u9fff])|(?![a-z_]))"  # "8卡zero3": a Chinese name may touch a Latin word
+
+
+@cache
+def names_of(place: int, *, value_first: bool) -> re.Pattern[str] | None:
+    """The names of one setting: in front of a value, or behind it."""
+    entry = knowledge()["numbers"][place]
+    if value_first:
+        if entry.get("order") not in ("value", "both"):
+            return None
+        return re.compile(
+            rf"\s?-?(?:的\s?|个\s?|of\s)?(?:{'|'.join(entry.get('values_after') or entry['names'])}){NAME_ENDS}"
+        )
+    if not entry["names"]:
+        return None
+    return re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(entry['names'])}){NAME_ENDS}{entry.get('after', '')}")
+
+
+@cache
+def value_behind(kind: str, *, plain: bool, bordered: bool) -> re.Pattern[str]:
+    """What stands between a name and its value, and the value; `plain`: only an equals sign or "is" between."""
+    link = r"\s?(?:[=:：是为]|is|are)\s?" if plain else links()
+    number, after = (SHARE, SHARE_AFTER) if kind == "share" else (NUMBER, AFTER)
+    return re.compile(link + number + (after if bordered else ""))
+
+
+VALUE: Final = re.compile(rf"(?<![a-z0-9_.*×])(?!(?<=\d,)\d{{3}}(?!\d)){NUMBER}")
