@@ -34,7 +34,9 @@ _FORMATS = ("text", "json", "markdown", "html")
 @click.option("--verify", type=click.Choice(["dryrun", "probe"]), help="Prove the plan: on the CPU, or on a GPU.")
 @click.option("--yes", is_flag=True, help="Let --verify probe take a card that others use.")
 @click.option("--python", help="Interpreter of the training environment, for --verify.")
-@click.option("--trust-remote-code", "trust", is_flag=True, help="Let --verify run the model's own code, if it is here.")
+@click.option(
+    "--trust-remote-code", "trust", is_flag=True, help="Let --verify run the model's own code, if it is here."
+)
 @click.option(
     "--timeout", type=click.FloatRange(1), default=600.0, show_default=True, help="Seconds a run of --verify."
 )
@@ -221,6 +223,7 @@ def _verify(
         check = verify_plan(
             after, capacity, method="probe" if probed else "dry_run", python=options["python"],
             timeout=options["timeout"], progress=progress, yes=options["yes"],
+            trust_remote_code=options["trust"],
         )  # fmt: skip
     finally:
         progress("", 0.0)
