@@ -9,7 +9,7 @@ from oomdoc.facts.model import Value
 from oomdoc.ingest.frameworks import Framework, Parameter, framework, normal, raw_files
 from oomdoc.ingest.version_range import contains, parse_version
 from oomdoc.patch.render import told
-from oomdoc.patch.spell import spelled
+from oomdoc.patch.spell import beside, spelled
 
 # Told by the environment or the launch, whatever the program.
 ALWAYS: Final = frozenset({"env.expandable_segments", "parallel.kind", "parallel.world_size"})
@@ -24,7 +24,7 @@ def native_words(case: Case, sets: Mapping[str, Value]) -> str | None:
     if entry is None or not sets:
         return None
     flags = any(fact.source.how is How.COMMAND and (fact.source.native or "").startswith("--") for fact in case.facts)
-    words = [_one(entry, case, name, value, flags) for name, value in sets.items()]
+    words = [_one(entry, case, name, value, flags, sure=True) for name, value in sets.items()]
     return ("  ".join if flags else ", ".join)(word for word in words if word) if all(words) else None
 
 
@@ -52,7 +52,8 @@ def _entry(case: Case) -> Framework | None:
     return None
 
 
-def _one(entry: Framework, case: Case, name: str, value: Value, flags: bool) -> str | None:
+def _one(entry: Framework, case: Case, name: str, value: Value, flags: bool, *, sure: bool = False) -> str | None:
+    """An option with its value; `sure` leaves out those that only some of the framework's programs take."""
     stated = case.fact(name)
     written_as = normal((stated.source.native or "").rpartition(".")[2]) if stated else ""
     found = [one for one in entry.parameters if one.fact == name and not one.inactive and not _is_component(one)]
@@ -63,6 +64,8 @@ def _one(entry: Framework, case: Case, name: str, value: Value, flags: bool) -> 
             for written in spelled(parameter, variable, value, entry.id):
                 return f"{variable}={told(written, 'env')}"
         for option in parameter.names:
+            if sure and option != written_as and beside(parameter.of or entry.id, option) is not None:
+                continue
             for written in spelled(parameter, option, value, entry.id):
                 shown = told(written, "flag" if flags else "yaml")
                 return f"--{option} {shown}" if flags else f"{option}: {shown}"

@@ -30,6 +30,8 @@ def case_of(framework: str, version: str, native: str | None = None, how: How = 
             "disable_gradient_checkpointing: false",
         ),
         ("ixc", "2024.05", "--max_length", How.COMMAND, {"quant.bits": 4}, None),
+        ("transformers", "4.57.1", None, How.COMMAND, {"train.max_length": 512}, None),
+        ("transformers", "4.57.1", "--max_seq_length", How.COMMAND, {"train.max_length": 512}, "--max_seq_length 512"),
         ("no-such-framework", "1", None, How.COMMAND, {"train.max_length": 4096}, None),
     ],
 )
