@@ -15,6 +15,8 @@ _SMALL_SEGMENTS: Final = (2 * MIB, 20 * MIB)
 _FULL_BYTES_PER_PARAMETER: Final = 16
 
 _IMAGE_DIMENSIONS: Final = 4
+# Fewer entries are classes or characters.
+_LARGE_VOCABULARY: Final = 20_000
 
 _Rule = Callable[..., Value]
 
@@ -126,9 +128,24 @@ def _kind_and_phase(case: Case) -> list[Fact]:
     return added
 
 
+def _language(case: Case) -> list[Fact]:
+    """Whether a language model runs: by its vocabulary or the words of text, not where images alone are spoken of."""
+    if case.fact("model.is_language_model") is not None:
+        return []
+    vocabulary = case.value("model.vocab_size")
+    signs = [name for name in ("report.text_model", "model.is_vision_language") if case.value(name) is True]
+    if isinstance(vocabulary, int) and vocabulary >= _LARGE_VOCABULARY:
+        signs.append("model.vocab_size")
+    unknown = all(case.fact(name) is None for name in ("model.family", "train.max_length", "inference.max_model_len"))
+    if not signs and not (unknown and case.value("report.images_in") is True):
+        return []
+    source = Source(how=How.DERIVED, derived_from=tuple(signs) or ("report.images_in",))
+    return [Fact(name="model.is_language_model", value=bool(signs), source=source)]
+
+
 def derive(case: Case) -> Case:
     """The case with every derived fact whose ingredients are known and that nobody stated."""
-    case = case.with_facts(_kind_and_phase(case))
+    case = case.with_facts([*_kind_and_phase(case), *_language(case)])
     known: dict[str, Value] = {fact.name: fact.value for name in case.names() if (fact := case.fact(name))}
     added = []
     for name, needs, rule in _DERIVED:

@@ -29,6 +29,7 @@ _TRAINING = (
     "trainer",
     "sft",
 )
+_BEGINS = ("Running training", "running training")
 _TROUBLE = ("Traceback", "out of memory", "OutOfMemory", "OOM", "Killed", "Error")
 
 
@@ -113,6 +114,8 @@ def _role(text: str, start: int, match: re.Match[str]) -> str:
     trains = max(before.rfind(sign) for sign in ("Running training", "'loss'", "{'loss"))
     if evaluates > trains:
         return "eval"
+    if trains < 0 and any(text.find(sign, start) >= 0 for sign in _BEGINS):
+        return "other"  # latents, features, shards: what runs before the training is announced
     return "train" if trains >= 0 or any(word in text for word in _TRAINING) else "other"
 
 

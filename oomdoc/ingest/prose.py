@@ -278,9 +278,16 @@ def _reports(prose: Prose) -> Iterator[_Claim]:
             if plain and _CJK.search(source):  # not compiled for nothing: 0.4 ms each
                 continue
             match = _pattern(source).search(prose.text)
+            if match and "not_beside" in entry and _is_soft(entry, prose, match):
+                continue
             if match and not ("unless" in entry and _pattern(entry["unless"]).search(prose.sentence(*match.span()))):
                 yield _Claim(entry["fact"], True, match.start())
                 break
+
+
+def _is_soft(entry: dict[str, Any], prose: Prose, match: re.Match[str]) -> bool:
+    """The word is shared with another field that the text names ("lora", "prompt"), and no name follows it."""
+    return match[0].lower() in entry["soft"] and _pattern(entry["not_beside"]).search(prose.text) is not None
 
 
 def _phase(prose: Prose) -> Iterator[_Claim]:

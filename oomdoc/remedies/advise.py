@@ -213,7 +213,8 @@ def _common(need: Need) -> bool:
 def _step(remedy: Remedy, cause: str, facts: Mapping[str, Value], limits: Limits) -> Step | None:
     """A cause's remedy in this run; None where it cannot apply, is so already, or is ruled out."""
     if not remedy.sets:
-        return Step(remedy, cause, {})
+        need = remedy.unmet(facts)
+        return None if need is not None and need.fact in facts else Step(remedy, cause, {})
     if any(name in limits.keep for name in remedy.sets):
         return None
     if _unknown(remedy, facts):

@@ -5,6 +5,7 @@ import pytest
 from oomdoc.facts import base, vocabulary
 from oomdoc.ingest import phases, tracebacks
 from oomdoc.ingest.document import plain
+from oomdoc.ingest.read import read_text
 
 SITE = "/venv/lib/python3.11/site-packages"
 
@@ -158,3 +159,11 @@ def test_every_phase_and_module_is_a_choice_of_the_vocabulary() -> None:
         for key, term in allowed.items():
             assert term is not None
             assert entry.get(key) is None or entry[key] in term.choices, entry
+
+
+def test_a_bar_before_the_training_is_announced_counts_no_steps() -> None:
+    caching = (
+        "caching latents...\n100%|####| 48/48 [00:00<00:00, 900.1it/s]\nrunning training\n  num examples: 48\n"
+        "CUDA out of memory\n"
+    )
+    assert "run.step" not in {fact.name for fact in read_text(caching).facts}

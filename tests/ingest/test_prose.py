@@ -156,6 +156,18 @@ def test_complaints(text: str, fact: str) -> None:
     assert told(text).get(fact) is True
 
 
+@pytest.mark.parametrize(
+    ("text", "is_text"),
+    [
+        ("LoRA training of SDXL is out of memory with this prompt", False),
+        ("LoRA training is out of memory with this prompt", True),
+        ("a llama that reads SDXL captions", True),
+    ],
+)
+def test_words_that_image_models_share_make_no_language_model(text: str, is_text: bool) -> None:
+    assert ("report.text_model" in told(text)) is is_text
+
+
 def test_an_ordinary_question_claims_nothing() -> None:
     assert not [name for name in told("Hello, I get this error, please help. Thanks!") if name.startswith("report.")]
 

@@ -147,3 +147,14 @@ def test_titles_and_texts_are_in_both_languages():
         for text in filter(None, texts):
             assert text.en.strip(), remedy.id
             assert text.zh.strip(), remedy.id
+
+
+def test_a_remedy_by_hand_is_not_offered_where_its_need_is_known_unmet() -> None:
+    from oomdoc.engine.diagnosis import diagnose_case
+    from oomdoc.ingest.read import read_text
+    from oomdoc.remedies.advise import advise
+
+    report = "CUDA out of memory during model.fit() of my detector\nmy GPU has only 2 GB of VRAM, I train on images\n"
+    named = {step.remedy.id for step in advise(diagnose_case(read_text(report))).steps}
+    assert named
+    assert not named & {"offload-weights", "qlora"}
