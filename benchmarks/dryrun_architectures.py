@@ -2,7 +2,8 @@
 
     python benchmarks/dryrun_architectures.py --python .venv-torch [--only WORD]
 
-Prints a table: parameters counted by the built model against the catalog's, the predicted peak, seconds, or the reason.
+Prints a table: parameters counted by the built model against the catalog's, the predicted peak, seconds, what was built
+(its own class, transformers' port of remote code, or a stand-in of native parts), or the reason.
 """
 
 import argparse
@@ -74,6 +75,18 @@ CATALOG = (
     "Llama-3.2-11B-Vision",
     "GLM-4.1V-9B-Thinking",
     "Mistral-Small-3.1-24B-Instruct-2503",
+    "Ovis2-4B",
+    "Ovis1.6-Gemma2-9B",
+    "Ovis2.5-9B",
+    "glm-4v-9b",
+    "cogvlm2-llama3-chat-19B",
+    "internlm-xcomposer2-4khd-7b",
+    "MiniCPM-V-2_6",
+    "MiniCPM3-4B",
+    "Phi-3.5-vision-instruct",
+    "Qwen-VL-Chat",
+    "deepseek-vl2",
+    "Kimi-VL-A3B-Instruct",
     "bert-base-uncased",
     "roberta-base",
     "xlm-roberta-base",
@@ -140,7 +153,7 @@ def main() -> int:
     arguments = parser.parse_args()
     rows: list[tuple[str, dict[str, Any] | None]] = [(name, None) for name in CATALOG] + list(BESIDE.items())
     rows = [row for row in rows if arguments.only.lower() in row[0].lower()]
-    print(f"{'model':38} {'class':44} {'parameters':>16} {'catalog':>9} {'peak GiB':>9} {'s':>6}")
+    print(f"{'model':38} {'class':44} {'parameters':>16} {'catalog':>9} {'peak GiB':>9} {'s':>6} built")
     good = 0
     with Runner(arguments.python) as runner:
         for name, config in rows:
@@ -196,7 +209,7 @@ class Runner:
         match = "-" if known is None else "exact" if counted == known else f"{100 * (counted / known - 1):+.3f} %"
         print(
             f"{name:38} {answer['class']:44} {counted:16,} {match:>9} {answer['allocated_bytes'] / GIB:9.2f} "
-            f"{time.perf_counter() - started:6.1f}",
+            f"{time.perf_counter() - started:6.1f} {answer['built']['how']}",
             flush=True,
         )
         return True

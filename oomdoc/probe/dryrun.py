@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
+from oomdoc.memory.architecture import Said
 from oomdoc.memory.knowledge import document
 from oomdoc.memory.parallel import nccl_parts
 from oomdoc.memory.parts import Part
@@ -60,8 +61,7 @@ def profile_of(plan: Plan, answer: Mapping[str, Any]) -> MemoryProfile:
         components[part.component] = components.get(part.component, 0) + part.bytes
     components["allocator_slack"] = reserved - allocated
     device = reserved + sum(part.bytes for part in beside)
-    stood = stood_in(plan.model.name, answer.get("built"))
-    said = tuple((say("en", f"verify.{key}", **places), say("zh", f"verify.{key}", **places)) for key, places in stood)
+    said = stood_said(plan.model.name, answer.get("built"))
     notes = tuple(answer.get("notes") or ())
     moving = sum(components.get(name, 0) for name in ("activations", "logits", "workspace"))
     doubt = int(_DOUBT * moving) + sum(part.error for part in beside) + _built_doubt(answer, moving, allocated)
@@ -84,6 +84,12 @@ def stood_in(name: str, built: Mapping[str, Any] | None) -> tuple[tuple[str, dic
         "difference": f"{abs(built['difference']):.2%}",
     }  # fmt: skip
     return ((str(built["how"]), places),)
+
+
+def stood_said(name: str, built: Mapping[str, Any] | None) -> tuple[Said, ...]:
+    """The same in both languages."""
+    found = stood_in(name, built)
+    return tuple((say("en", f"verify.{key}", **places), say("zh", f"verify.{key}", **places)) for key, places in found)
 
 
 def _built_doubt(answer: Mapping[str, Any], moving: int, allocated: int) -> int:

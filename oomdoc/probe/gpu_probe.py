@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, cast
 from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile, Term
 from oomdoc.probe.arrange import Arrangement, arrange, job_of
 from oomdoc.probe.cards import Card, RefusedError, cards, choose, choose_several, usable
+from oomdoc.probe.dryrun import stood_said
 from oomdoc.probe.endings import ended_text
 from oomdoc.probe.host import Progress, Worker, WorkerError, interpreter
 from oomdoc.probe.plan import Plan, plan_of
@@ -178,9 +179,10 @@ def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryP
         "allocator_slack": reserved - allocated,
         "context": device - reserved,
     }
+    stood = stood_said(plan.model.name, answer.get("built"))
     return MemoryProfile(
         method="probe", phases=phases, peak_phase=worst, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=device, high_bytes=device, capacity_bytes=cap_bytes, components=components,
-        assumed=tuple(en for en, _ in plan.assumed),
-        assumed_zh=tuple(zh for _, zh in plan.assumed), basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
+        assumed=tuple(en for en, _ in (*stood, *plan.assumed)),
+        assumed_zh=tuple(zh for _, zh in (*stood, *plan.assumed)), basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
     )  # fmt: skip

@@ -73,6 +73,7 @@ class RealRun:
         draw(model)
         self.figures["parameters"] = _count(model.parameters())
         self.figures["class"] = type(model).__name__
+        self.figures["built"] = {key: value for key, value in model.oomdoc_built.items() if key != "lora"}
         if packed:
             pack(model, plan, self.device)
             place = self.device
