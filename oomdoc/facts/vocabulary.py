@@ -24,7 +24,7 @@ class Term(Model):
     ask_zh: str | None = None
     ask_cost: float = 1.0
     ask_by: str | None = None  # the fact to ask for instead: a model's shape follows from its name
-    ask_where: str | None = None  # a yes-or-no fact: known to be false, the question has no sense
+    ask_where: str | None = None  # a yes-or-no fact: the question has sense only where it is true
 
 
 @cache

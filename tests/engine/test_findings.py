@@ -92,6 +92,15 @@ def test_a_known_fact_is_never_asked_for():
     assert questions([judge(rule, values) for rule in rules], values) == ()
 
 
+@pytest.mark.parametrize(("sees_images", "asked"), [(True, ["train.freeze_vision_tower"]), (False, []), (None, [])])
+def test_a_vision_tower_is_asked_about_only_where_there_is_one(sees_images, asked):
+    sign = {"fact": "train.freeze_vision_tower", "is": False, "weight": 4.0}
+    facts = {} if sees_images is None else {"model__is_vision_language": sees_images}
+    values = values_of(case_of(oom__memory="gpu", **facts))
+    found = questions([judge(rule_of("vision-tower-trainable", signs=[sign]), values)], values)
+    assert [question.term.name for question in found] == asked
+
+
 def event(kind="oom", memory="gpu", line=1, template="torch.cuda.capacity", **more):
     return Event(template=template, kind=kind, memory=memory, line=line, text="x", **more)
 
