@@ -16,6 +16,7 @@ from oomdoc.chat.patterns import (
     BECOMES,
     CARD_TALK,
     COUNT_BEHIND,
+    COUNT_TAIL,
     DENIAL_REACH,
     MOST_CARDS,
     NOT_COUNTED,
@@ -152,7 +153,7 @@ class _Reader:
             name = written.upper() if re.fullmatch(r"[a-z]+\d+\w*", written) else written
             name = re.sub(r"\b(rtx|gtx|ti)\b", lambda word: word[0].upper(), name)
             self._take("hardware.gpu_name", name, found.start, end)
-            if found.how_many and not NOT_COUNTED.search(self.text[: found.start]):
+            if found.how_many and not NOT_COUNTED.search(COUNT_TAIL.sub("", self.text[: found.start])):
                 self.values.setdefault("hardware.gpu_count", []).append(found.how_many)
                 start = max(found.start - 8, 0)
                 count = re.search(

@@ -39,6 +39,7 @@ COUNT_BEHIND: Final = re.compile(
     rf"s?(?:[-_ ]?\d{{1,3}}\s?gi?b?(?![a-z0-9]))?\s?[,，]?\s?(?P<count>(?:(?P<digits>\d{{1,2}})|(?P<word>{ANY_WORD}))"
     r"\s?(?:张|块|片|of them))(?!\s?(?:不|没|爆|满))"
 )
+COUNT_TAIL: Final = re.compile(rf"(?:\d+|{ANY_WORD})\s?(?:张|块|卡|片|x|×|\*|个)?\s?$")
 MOST_CARDS: Final = 64
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from oomdoc.chat import predictions
-from oomdoc.chat.reply import Effect, Outcome
+from oomdoc.chat.reply import Effect, Outcome, Reply
 from oomdoc.chat.session import Dialogue
 from oomdoc.facts.base import root
 from oomdoc.ingest.read import read_text
@@ -276,3 +276,30 @@ def test_a_thousand_turns_stay_small(told: Dialogue) -> None:
     for number in range(400):
         told.say(f"what if batch {number % 7 + 1}")
     assert len(told.turns) <= 200
+
+
+def test_changes_count_from_what_is_set_now(told: Dialogue) -> None:
+    """Halves, doubles and additions start from the value of the case."""
+    told.say("batch is 4, accumulation 8, on 2 gpus")
+    assert told.say("two more cards").facts == {"hardware.gpu_count": 4}
+    assert told.say("少一张卡呢").facts == {"hardware.gpu_count": 1}
+    changed = told.say("batch 减半，累积翻倍")
+    assert changed.facts == {"train.per_device_batch_size": 2, "train.gradient_accumulation_steps": 16}
+    told.say("batch is 1")
+    refused = told.say("halve the batch")
+    assert refused.facts == {}
+    assert "cannot go below" in text_of(refused)
+
+
+def test_what_is_taken_back_no_longer_counts(told: Dialogue) -> None:
+    """A figure by the person's word goes; what a file says stands again."""
+    told.say("lora rank is 64")
+    assert told.case.fact("lora.rank") is not None
+    told.say("scratch the lora rank, I have to look it up")
+    after = told.case.fact("lora.rank")
+    assert after is None or after.value != 64
+
+
+def text_of(reply: Reply) -> str:
+    """A reply as plain text."""
+    return ChatText("en", ascii_only=True).render(reply.blocks)
