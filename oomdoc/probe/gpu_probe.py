@@ -184,5 +184,6 @@ def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryP
         method="probe", phases=phases, peak_phase=worst, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=device, high_bytes=device, capacity_bytes=cap_bytes, components=components,
         assumed=tuple(en for en, _ in (*stood, *plan.assumed)),
-        assumed_zh=tuple(zh for _, zh in (*stood, *plan.assumed)), basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
+        assumed_zh=tuple(zh for _, zh in (*stood, *plan.assumed)),
+        basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
     )  # fmt: skip
