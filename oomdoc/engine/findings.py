@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from oomdoc.engine.conditions import Values
 from oomdoc.engine.rule import Rule, Sign
@@ -17,6 +17,8 @@ POSSIBLE = 0.04
 CONFIRMED = 0.93
 UNDECIDED_PENALTY = 1.2  # log-odds a rule loses while what it presupposes is unknown
 GUESS = 0.25  # signs of no more than this say only what is common: "the input does not say why" goes before
+_GUESSED: Final = 2
+_ENOUGH: Final = 2
 NO_INFORMATION = "insufficient-information"
 
 
@@ -83,14 +85,21 @@ def rank(judgements: Iterable[Judgement]) -> tuple[Finding, ...]:
         known = best.get(finding.rule.cause)
         if known is None or finding.probability > known.probability:
             best[finding.rule.cause] = finding
-    return tuple(sorted(best.values(), key=_order))
+    ordered = sorted(best.values(), key=_order)
+    grounded = sum(_place(finding) == 0 for finding in ordered)
+    # What is merely common fills up where signs lead to few causes; beside them it would only distract.
+    return tuple(finding for finding in ordered if _place(finding) < _GUESSED or grounded < _ENOUGH)
+
+
+def _place(finding: Finding) -> int:
+    if finding.rule.cause == NO_INFORMATION:
+        return 1
+    return _GUESSED if sum(sign.weight for sign in finding.held) <= GUESS else 0
 
 
 def _order(finding: Finding) -> tuple[int, float, str]:
     """The most probable first; "the input does not say why" after every cause that has more than a guess's sign."""
-    is_guess = sum(sign.weight for sign in finding.held) <= GUESS
-    place = 1 if finding.rule.cause == NO_INFORMATION else 2 * is_guess
-    return place, -finding.probability, finding.rule.id
+    return _place(finding), -finding.probability, finding.rule.id
 
 
 def finding_of(judgement: Judgement) -> Finding | None:

@@ -87,7 +87,9 @@ def _matching(document: Document, *needs: str) -> Iterator[tuple[int, str]]:
 
 def _read_smi(document: Document, seen: _Seen) -> None:
     current: _Card | None = None
-    for offset, line in _matching(document, "MiB /", "MiB|", "MiB |", "MiB  ", "GiB /", ":00.0 ", "Enabled", "MIG "):
+    for offset, line in _matching(
+        document, "MiB /", "MiB|", "MiB |", "MiB  ", "GiB /", ":00.0 ", ".0 O", ".0  ", "Enabled", "MIG "
+    ):
         if match := _NAME.match(line):
             current = _Card(int(match[1]), offset, name=match[2].rstrip(" ."))
             seen.cards[current.index] = current

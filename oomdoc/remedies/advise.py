@@ -214,7 +214,9 @@ def _step(remedy: Remedy, cause: str, facts: Mapping[str, Value], limits: Limits
     """A cause's remedy in this run; None where it cannot apply, is so already, or is ruled out."""
     if not remedy.sets:
         need = remedy.unmet(facts)
-        return None if need is not None and need.fact in facts else Step(remedy, cause, {})
+        if need is not None and (need.fact in facts or need.fact == "hardware.platform"):
+            return None  # what only one kind of machine has is offered where it is that kind
+        return Step(remedy, cause, {})
     if any(name in limits.keep for name in remedy.sets):
         return None
     if _unknown(remedy, facts):

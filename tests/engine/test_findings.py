@@ -68,6 +68,23 @@ def test_only_a_decisive_sign_confirms():
     assert standings == {"memory-leak": "likely", "fragmentation": "confirmed"}
 
 
+def test_what_is_only_common_stands_behind_the_lack_of_information():
+    said = {"oom.memory": "gpu", "oom.figures_known": False}
+    source = Source(how=How.LOG)
+    bare = Case(
+        facts=tuple(Fact(name=name, value=value, source=source) for name, value in said.items()),
+        events=(Event(template="told.gpu", kind="told", memory="gpu", file="a", line=1, text="oom"),),
+    )
+    causes = [finding.rule.cause for finding in diagnose_case(bare).findings]
+    assert causes[0] == "insufficient-information"
+    assert "gpu-too-small" in causes[1:]
+    batch = Fact(name="train.per_device_batch_size", value=64, source=source)
+    grown = Fact(name="report.grows_over_time", value=True, source=source)
+    causes = [finding.rule.cause for finding in diagnose_case(bare.with_facts([batch, grown])).findings]
+    assert set(causes[:2]) == {"batch-size-too-large", "memory-leak"}
+    assert "gpu-too-small" not in causes
+
+
 def test_a_quiet_rule_is_no_finding():
     assert find(case_of(oom__memory="host"), [rule_of(prior=4.0)]) == ()
 

@@ -44,6 +44,11 @@ def test_nvidia_smi_of_two_sizes_and_a_slice() -> None:
     assert facts["hardware.gpu_total_bytes"] == 24564 << 20
 
 
+def test_cards_of_a_virtual_machine_have_other_bus_numbers() -> None:
+    text = SMI.replace("00000000:07:00.0", "00000000:00:08.0").replace("00000000:0A:00.0", "00000000:00:09.0")
+    assert values(tables.read(plain(text)))["hardware.gpu_count"] == 2
+
+
 def test_a_table_printed_again_counts_its_cards_once() -> None:
     assert values(tables.read(plain(SMI + SMI)))["hardware.gpu_count"] == 2
 
