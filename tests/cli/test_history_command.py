@@ -94,7 +94,7 @@ def test_the_text_says_what_was_applied_and_when(folder, language, said):
     shown = call(diagnose, failing(), "-c", "train.sh", "--lang", language).stdout
     flat = "".join(shown.split())
     assert "".join(said.split()) in flat
-    assert "--batch_size8" in flat
+    assert "--batch_size2" in flat
     assert time.strftime("%Y-%m-%d", time.gmtime()) in flat
 
 
@@ -133,7 +133,7 @@ def test_a_change_that_did_not_take_effect_is_told_with_its_place(folder):
     Path("train.sh").write_text(before, encoding="utf-8")
     found = attempt(failing(), "-c", "train.sh")
     assert (found["outcome"], found["in_force"]) == ("not_in_force", False)
-    assert any("--batch_size is still 32, not 8 (train.sh:5)" in sentence for sentence in found["sentences"])
+    assert any("--batch_size is still 32, not 2 (train.sh:5)" in sentence for sentence in found["sentences"])
     kept = report("new.log", "-c", "train.sh")
     assert not any("was in force" in why["sentence"] for one in kept["findings"] for why in one["why_not"])
 
@@ -317,10 +317,10 @@ def test_an_entry_is_shown_whole_and_as_json(folder, language):
     applied()
     shown = call(history, "show", "1", "--lang", language)
     assert shown.return_value == 0
-    assert "train.per_device_batch_size: 32 -> 8" in shown.stdout
+    assert "train.per_device_batch_size: 32 -> 2" in shown.stdout
     (entry,) = json.loads(call(history, "show", "1", "--json").stdout)["entries"]
     (made,) = entry["fixes"]
-    assert made["sets"]["train.per_device_batch_size"] == 8
+    assert made["sets"]["train.per_device_batch_size"] == 2
     assert made["before"]["train.per_device_batch_size"] == 32
     assert made["predicted_bytes"] > 0
     assert made["outcome"] is None
