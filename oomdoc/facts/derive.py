@@ -116,6 +116,14 @@ def _kind_and_phase(case: Case) -> list[Fact]:
     """A run with training settings trains; with no sign of another phase it failed in what it was for: assumed."""
     added = []
     kind = case.value("run.kind")
+    if case.fact("run.trains") is None and case.value("run.evaluates") is True and not _is_set_up_to_train(case):
+        source = Source(how=How.DERIVED, derived_from=("run.evaluates",), note="nothing asks for training")
+        added.append(Fact(name="run.trains", value=False, source=source))
+    if (added and added[0].value is False) or case.value("run.trains") is False:
+        source = Source(how=How.ASSUMED, derived_from=("run.trains",), note="nothing says that it was another phase")
+        return (
+            [*added, Fact(name="run.phase", value="eval", source=source)] if case.fact("run.phase") is None else added
+        )
     if kind is UNKNOWN:
         named = tuple(name for name in _TRAINING if (fact := case.fact(name)) and fact.source.how in _STATED)
         if not named:
@@ -126,6 +134,15 @@ def _kind_and_phase(case: Case) -> list[Fact]:
         source = Source(how=How.ASSUMED, derived_from=("run.kind",), note="nothing says that it was another phase")
         added.append(Fact(name="run.phase", value=kind, source=source))
     return added
+
+
+def _is_set_up_to_train(case: Case) -> bool:
+    """Whether settings are stated that only training reads."""
+    steps = ("train.per_device_batch_size", "train.gradient_accumulation_steps", "train.optimizer")
+    if any((fact := case.fact(name)) and fact.source.how in _STATED for name in steps):
+        return True
+    strategy = case.fact("eval.strategy")
+    return strategy is not None and strategy.source.how in _STATED and strategy.value != "no"
 
 
 def _language(case: Case) -> list[Fact]:

@@ -11,6 +11,7 @@ from oomdoc.facts.units import GIB
 
 _MAKERS = lazy(r"nvidia|geforce|tesla|quadro|amd|radeon|intel|\bgpu\b|\bgraphics\b|[^a-z0-9]+", re.IGNORECASE)
 _SIZE = lazy(r"\d+\s?g(?:i?b)?\b.*|\bsxm\d?.*|\bpcie?.*|\bnvl\b.*|\bhbm.*", re.IGNORECASE)
+_PRINTED = lazy(r"(?<![\d.])(\d{1,3})\s?GB\b", re.IGNORECASE)
 _SERIES = lazy(r"^(?:rtx|gtx|rx)")
 
 
@@ -28,6 +29,9 @@ def card_facts(case: Case) -> list[Fact]:
 
 def _size_on_the_box(name: str) -> list[Fact]:
     sizes = _sizes().get(_plain(name)) or _sizes().get(_SERIES.sub("", _plain(name)))
+    printed = _PRINTED.search(name)
+    if printed and (not sizes or int(printed[1]) in sizes):
+        sizes = frozenset({int(printed[1])})  # "A100-SXM4-40GB": the name tells which of them it is
     if not sizes or len(sizes) > 1:
         return []
     source = Source(how=How.CATALOG, derived_from=("hardware.gpu_name",), note=f"{name}: size on the box")

@@ -5,6 +5,7 @@ the peak: allocated (PyTorch's tensors), reserved (plus what its allocator keeps
 NCCL and other processes, as nvidia-smi shows it).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from oomdoc.memory.activations import language_layer
@@ -86,6 +87,10 @@ def moments(model: Architecture, settings: Settings) -> list[Moment]:
         return [Moment("load", "all weights are on the card", tuple(_weights(model, settings)))]
     if not settings.trains:
         return _inference(model, settings)
+    if settings.eval_alone and settings.eval_batch:
+        weights = _weights(model, settings)
+        loaded = Moment("load", "all weights are on the card", tuple(weights))
+        return _worst_by_phase([loaded, *_evaluations(model, settings, weights)])
     return _training(model, settings)
 
 
@@ -126,23 +131,7 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
             (*base, *gradients, *_scaled(step_parts(found, settings), state_share(settings))),
         ),
     ]
-    if settings.eval_batch:
-        result.append(_evaluation(model, settings, base))
-    if settings.eval_generates:
-        prompt, length = generation_length(settings)
-        samples = settings.eval_batch or settings.batch
-        result.append(
-            Moment(
-                "generate",
-                "the cache is full",
-                (
-                    *base,
-                    cache_part(model, settings, samples, length),
-                    *forward_parts(model, settings, samples, prompt, 1),
-                ),
-            )
-        )
-    return _worst_by_phase(result)
+    return _worst_by_phase([*result, *_evaluations(model, settings, base)])
 
 
 def _inference(model: Architecture, settings: Settings) -> list[Moment]:
@@ -288,6 +277,19 @@ def _embedding(model: Architecture, settings: Settings, found: Trained) -> list[
     return [
         part("workspace", "gradient of the embedding", size, 0.2, "{} x {:,} x {:,}", copies, model.vocab, model.hidden)
     ]
+
+
+def _evaluations(model: Architecture, settings: Settings, base: list[Part]) -> Iterator[Moment]:
+    """What evaluation adds to what lies on the card: a batch of logits, and a full cache where it generates."""
+    if settings.eval_batch:
+        yield _evaluation(model, settings, base)
+    if settings.eval_generates:
+        prompt, length = generation_length(settings)
+        samples = settings.eval_batch or settings.batch
+        cache = cache_part(model, settings, samples, length)
+        yield Moment(
+            "generate", "the cache is full", (*base, cache, *forward_parts(model, settings, samples, prompt, 1))
+        )
 
 
 def _evaluation(model: Architecture, settings: Settings, base: list[Part]) -> Moment:

@@ -63,7 +63,7 @@ class _Reader(MachineView):
         return Settings(
             method=method,
             stage=self.text("train.stage") or "sft",
-            batch=self.number("train.per_device_batch_size") or serving.batch or self.assume_batch(method),
+            batch=self.batch(serving, method),
             tokens=tokens,
             images=images,
             compute=precision,
@@ -103,6 +103,7 @@ class _Reader(MachineView):
             ema=bool(self.flag("train.ema")),
             compiled=bool(self.flag("train.compile")),
             eval_batch=(self.number("eval.per_device_batch_size") or 0) if self.evaluates() else 0,
+            eval_alone=self.flag("run.trains") is False,
             eval_kept=self.eval_kept(),
             eval_cache=str(self.habits["eval_cache"]),
             eval_generates=bool(self.flag("eval.predict_with_generate")),
@@ -117,8 +118,16 @@ class _Reader(MachineView):
             assumed=tuple(self.said),
         )
 
+    def batch(self, serving: Serving, method: str) -> int:
+        """Samples of a step on one card; those of evaluation where nothing trains."""
+        if self.flag("run.trains") is False and (alone := self.number("eval.per_device_batch_size")):
+            return alone
+        return self.number("train.per_device_batch_size") or serving.batch or self.assume_batch(method)
+
     def evaluates(self) -> bool:
         """Whether evaluation belongs to the run: not where its strategy is "no" and it did not fail in it."""
+        if self.flag("run.trains") is False:
+            return True
         return self.text("eval.strategy") != "no" or self.text("run.phase") == "eval"
 
     def eval_kept(self) -> int:

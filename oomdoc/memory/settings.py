@@ -124,6 +124,7 @@ class Settings:
     fused_layers: bool = False  # the framework patches norms and MLPs with fused kernels (as Liger does)
     own_kernels: bool = False  # the framework has its own model code with fused activations
     eval_batch: int = 0
+    eval_alone: bool = False  # the run evaluates and does not train
     eval_kept: int = 0  # batches whose logits lie on the card together; 0: only the loss leaves the step
     eval_cache: str = "<0"  # versions of transformers whose evaluation builds a key-value cache
     eval_generates: bool = False
