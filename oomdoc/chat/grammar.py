@@ -147,7 +147,8 @@ class _Reader:
             self.values[name] = [places[-1][1]]
 
     def _cards(self) -> None:
-        for found in gpu_names.find(self._as_written()):
+        # A comma behind a word parts it from the number; one behind a digit may belong to it ("1,024").
+        for found in gpu_names.find(re.sub(r"(?<!\d),", "，", self._as_written())):
             end = found.end
             written = re.sub(r"(?<=\d)s$", "", found.name)
             name = written.upper() if re.fullmatch(r"[a-z]+\d+\w*", written) else written
