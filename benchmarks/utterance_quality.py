@@ -17,7 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oomdoc.chat import grammar
+from oomdoc.chat.features import features
+from oomdoc.chat.spell import corrected
 from oomdoc.chat.understand import understand
+from oomdoc.chat.weigh import telling
 
 READ_BY_READERS = "paste"  # what a paste states is the business of the readers of logs and commands
 
@@ -105,7 +109,17 @@ def failures(results: list[Result]) -> None:
         if one.right and not set(one.line.get("drops", ())) <= set(one.drops):
             marks.append(f"drops {one.line['drops']}, taken {one.drops}")
         if marks:
-            print(f"  {one.line['text']!r}: {'; '.join(marks)}")
+            words = ", ".join(told_by(one.line["text"], one.intent))
+            print(
+                f"  {one.line['text']!r}: {'; '.join(marks)}" + (f"  [by: {words}]" if words and not one.right else "")
+            )
+
+
+def told_by(text: str, intent: str) -> list[str]:
+    """The words that weighed most for what was understood."""
+    normal = grammar.plain(text)
+    read = corrected(normal.lower())
+    return telling(features(read, grammar.mentions(read, normal)), intent)  # type: ignore[arg-type]
 
 
 def agreement(results: list[Result], many: int) -> None:

@@ -17,6 +17,10 @@ _DOUBT: Final = 2.0  # log-odds by which "unknown" must win over a text with set
 _OFFERED: Final = 3
 _NEAR, _LEAST = 3.0, -4.0  # log-odds: how far behind the nearest, and how unlikely, an offer may be
 _NEVER_OFFERED: Final = frozenset({"unknown", "smalltalk", "answer", "apply", "undo", "next", "paste"})
+_CLOSE: Final = 0.3  # log-odds between the best two readings below which the reading is told
+_PLAIN: Final = frozenset(
+    {"unknown", "smalltalk", "answer", "correct", "paste"}
+)  # their answer shows how they were read
 _USUAL: Final[tuple[Intent, ...]] = ("why", "plans", "what_if")
 _WORDS: Final = re.compile("[a-z\u4e00-\u9fff?]")
 _LITTLE: Final = 6  # Chinese characters, or half as many words
@@ -154,6 +158,14 @@ def read(text: str, found: Mentions) -> tuple[Intent, dict[Intent, float]]:
     if best == "unknown" and (found.facts or surroundings(text)) and ranked[best] - ranked[second] < _DOUBT:
         best = second
     return best, ranked
+
+
+def guessed(ranked: Mapping[Intent, float], intent: Intent, text: str) -> str:
+    """The phrasing that a text was taken for, where it was a close call; else empty."""
+    best, second = list(ranked.values())[:2]
+    if intent in _PLAIN or intent != next(iter(ranked)) or best - second >= _CLOSE:
+        return ""
+    return next(iter(_ways(intent, "zh" if _CHINESE.search(text) else "en")), "")
 
 
 def nearest(ranked: Mapping[Intent, float], text: str) -> tuple[str, ...]:

@@ -3,20 +3,18 @@
 import re
 from typing import Final, Literal, TypeAlias
 
+from oomdoc.facts import base
+
 Of: TypeAlias = Literal["count", "length", "pixels", "share", "real"]
 
-_ENGLISH: Final = {
-    word: number
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-    )
-} | {"single": 1, "dual": 2, "twenty": 20, "thirty-two": 32, "sixty-four": 64}
-_DIGITS: Final = dict(zip("零一二三四五六七八九", range(10), strict=True)) | {"两": 2, "双": 2, "单": 1, "〇": 0}
-_PLACES: Final = {"十": 10, "百": 100, "千": 1000}
+_NUMERALS: Final = base.section("chat")["numerals.yaml"]
+_ENGLISH: Final[dict[str, int]] = _NUMERALS["en"]
+_DIGITS: Final[dict[str, int]] = _NUMERALS["digits"]
+_PLACES: Final[dict[str, int]] = _NUMERALS["places"]
 _WORDS: Final = "|".join(sorted(_ENGLISH, key=len, reverse=True))
 _PLAIN: Final = r"\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?(?:e\d{1,2})?(?:\s?[*×]\s?\d+){0,3}"
 # The thousand of a context is 1024; only these multiples are surely meant so.
-_BINARY_THOUSANDS: Final = frozenset({1, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024})
+_BINARY_THOUSANDS: Final = frozenset(_NUMERALS["binary_thousands"])
 
 # What may stand behind a number that is a single, whole statement: no unit of another kind, no range, no alternatives.
 AFTER: Final = (
@@ -24,9 +22,9 @@ AFTER: Final = (
     r"|\.?\d|[a-z_]|\s?[%％]|\s?倍|\s?[-~–/]\s?\d|\s?(?:or|或者?|还是)\s?\d|\s?[x×*]\s?\d"
     r"|\s?[,，、]\s?(?:or\s|或)?\s?\d+\s?(?:$|[,，、]|or|或|and|和)|\s?(?:and|和|与|跟)\s?\d+\s?(?:$|[?？,，。]))"
 )
-_NUMERALS: Final = "".join(_DIGITS) + "十百千万"
+_CHINESE: Final = "".join(_DIGITS) + "十百千万"
 NUMBER: Final = (
-    rf"(?:(?P<digits>{_PLAIN})(?P<unit>\s?(?:k|万|w)(?![a-z0-9]))?|(?P<word>(?:{_WORDS})(?![a-z])|[{_NUMERALS}]+))"
+    rf"(?:(?P<digits>{_PLAIN})(?P<unit>\s?(?:k|万|w)(?![a-z0-9]))?|(?P<word>(?:{_WORDS})(?![a-z])|[{_CHINESE}]+))"
 )
 SHARE: Final = r"(?:(?P<digits>\d+(?:\.\d+)?)(?P<unit>\s?[%％])?)(?P<word>(?!))?"
 SHARE_AFTER: Final = r"(?!\.?\d|[a-z_]|\s?[-~–/]\s?\d|\s?(?:or|或)\s?\d)"

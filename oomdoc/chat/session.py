@@ -14,6 +14,7 @@ from oomdoc.chat.remember import INTERRUPTIBLE, Cases, Doing, prints_of, snapsho
 from oomdoc.chat.reply import Effect, Outcome, Reply, Turn
 from oomdoc.chat.state import State
 from oomdoc.chat.understand import Understood, understand
+from oomdoc.chat.voice import saying
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.question import Question
 from oomdoc.facts.case import Case
@@ -81,6 +82,8 @@ class Dialogue:
 
     def _reply(self, understood: Understood, utterance: str, turn: Turn) -> Reply:
         blocks, effects = turn
+        if understood.guess:
+            blocks = (saying(self.language, "read_as", phrase=understood.guess), *blocks)
         facts = dict(understood.facts)
         detail: dict[str, object] = {}
         if understood.intent == "paste" and not understood.paths:

@@ -24,9 +24,9 @@ _PLAN: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """`said` is an answer without a figure; `plan` a number of the list shown; `unknown_base` settings
-    to change from a value that is not known;
-    `doubtful` settings that got two values; `nearest` phrasings to offer where nothing was understood."""
+    """`said` is an answer without a figure; `plan` a number of the list shown; `unknown_base` settings to change from a
+    value that is not known; `doubtful` settings that got two values; `nearest` phrasings to offer where nothing was
+    understood; `guess` what a close call was taken for."""
 
     intent: Intent
     facts: dict[str, Value] = field(default_factory=dict)
@@ -39,6 +39,7 @@ class Understood:
     nearest: tuple[str, ...] = ()
     paths: tuple[str, ...] = ()
     argument: str = ""
+    guess: str = ""
 
 
 def understand(
@@ -103,6 +104,7 @@ def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Val
         plan=_plan(text) if intent in ("apply", "show_diff", "verify", "plans") else None,
         unknown_base=[change.fact for change in changes if change.fact not in found.facts],
         doubtful=found.doubtful,
+        guess=intents.guessed(ranked, intent, text),
     )
 
 
