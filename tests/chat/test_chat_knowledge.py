@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oomdoc.chat.intents import by_grammar, knowledge
+from oomdoc.chat import phrasings
+from oomdoc.chat.intents import _lines, by_grammar, knowledge
 from oomdoc.chat.reply import INTENTS
 from oomdoc.chat.topics import glossary, glossary_terms
 from oomdoc.chat.understand import understand
+from oomdoc.chat.weigh import NOTHING
 from oomdoc.engine.rule import rules
 from oomdoc.facts import base
 from oomdoc.facts.vocabulary import term
@@ -75,6 +77,23 @@ def test_any_text_has_an_intent(text: str) -> None:
     found = understand(text)
     assert found.intent in INTENTS
     assert all(term(name) for name in found.facts)
+
+
+def test_the_stock_reads_as_it_stands() -> None:
+    """Of every twentieth phrasing nearly all have the intent they are listed under, so the weights fit the stock."""
+    sample = [line for line in phrasings.lines() if not line.wrapped][::20]
+    missed = [(line.text, line.intent) for line in sample if understand(line.text).intent not in (line.intent, "paste")]
+    assert len(sample) > 300
+    assert len(missed) <= 0.05 * len(sample), missed
+
+
+def test_weights_speak_of_known_intents_and_lines() -> None:
+    """The fitted file names the intents of the dialogue and lines that the grammar has."""
+    document = base.section("readings")["weights.yaml"]
+    assert set(document["intents"]) == set(INTENTS) - {"paste"}
+    assert set(document["grammar"]) <= {*_lines(), NOTHING}
+    told = {word for row in document["weights"].values() for word in row.split()[::2]}
+    assert told <= set(INTENTS)
 
 
 def test_macros_leave_other_words_alone() -> None:
