@@ -100,13 +100,14 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
     states = _scaled(optimizer_parts(found, settings), state_share(settings))
     gradients = _scaled(gradient_parts(found, settings), gradient_share(settings))
     exchange = exchange_parts(model, settings, found)
-    casts = _scaled(cast_parts(found, settings), weight_share(settings))
+    casts = [] if settings.parallel.kind == "fsdp" else _scaled(cast_parts(found, settings), weight_share(settings))
     held = gradients if settings.accumulation > 1 or settings.parallel.zero_stage else []  # freed between steps
     head = unpacked_head(model, settings)
     seen = visual(model, settings.images)
     kept, moment = tower(model, settings, seen)
     activations, live = _activations(model, settings)
     base = [*resident, *states, *exchange]
+    resting = [each for each in base if each.component != "gathered"]  # what was gathered is let go after backward
     stored = [*activations, *kept]
     result = [
         Moment("load", "all weights are on the card", tuple(resident)),
@@ -128,7 +129,7 @@ def _training(model: Architecture, settings: Settings) -> list[Moment]:
         Moment(
             "step",
             "the optimizer steps",
-            (*base, *gradients, *_scaled(step_parts(found, settings), state_share(settings))),
+            (*resting, *gradients, *_scaled(step_parts(found, settings), state_share(settings))),
         ),
     ]
     return _worst_by_phase([*result, *_evaluations(model, settings, base)])

@@ -80,8 +80,9 @@ class MachineView(FactsView):
         """How the work is spread; several cards without processes are what the framework makes of them."""
         stage, kind = self.number("parallel.zero_stage") or 0, (self.text("parallel.kind") or "").lower()
         world = self.number("parallel.world_size") or 0
+        sharding = (self.text("parallel.fsdp_sharding") or "").lower()
         if "fsdp" in kind:
-            kind = "fsdp"
+            kind = "ddp" if "no_shard" in sharding else "fsdp"
         if stage > 3:
             raise SettingsError(said("setting.not_meant", name="parallel.zero_stage", value=stage))
         cards = self.number("hardware.gpu_count") or 1
@@ -103,7 +104,9 @@ class MachineView(FactsView):
                 self.assume(*_SPREAD[kind])
         return Parallel(
             kind=kind, world=max(1, world), zero_stage=stage, offload=offload,
-            bucket_elements=self.number("parallel.zero_bucket_elements") or 0, **sizes,
+            bucket_elements=self.number("parallel.zero_bucket_elements") or 0,
+            keeps_gathered="shard_grad_op" in sharding or "zero2" in sharding,
+            **sizes,
         )  # fmt: skip
 
     def serving(self) -> Serving:

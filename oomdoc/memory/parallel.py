@@ -49,7 +49,7 @@ def exchange_parts(model: Architecture, settings: Settings, found: Trained) -> l
     ZeRO-3 keeps up to `stage3_max_live_parameters` (1e9) gathered, `min(P, 1e9)*c`; FSDP two units of one layer.
     """
     way, c, parts = settings.parallel, settings.compute, []
-    width = settings.weights if settings.autocast and way.kind == "fsdp" and not settings.quant_bits else c
+    width = c
     if settings.quant_bits and way.zero_stage != 3:
         width = settings.quant_bits / 8
     if way.zero_stage == 3 and (way.shards > 1 or way.offload == "all"):
@@ -58,11 +58,9 @@ def exchange_parts(model: Architecture, settings: Settings, found: Trained) -> l
             part("gathered", "gathered parameters", live * c, 0.4, "min({:,}, 1e9) x {:.0f} B", model.counts.total, c)
         )
     elif way.kind == "fsdp" and way.shards > 1:
-        unit = 2 * layer_parameters(model) + model.counts.group("embedding")
-        parts.append(part("gathered", "gathered units", unit * width, 0.4, "two layers and the root unit, {:,}", unit))
+        parts.append(_gathered(model, way.keeps_gathered, width))
     if way.zero_stage in (1, 2, 3) and settings.trains:
         elements = way.bucket_elements or constants()["zero"]["bucket_elements"]
-        elements = min(elements, max(found.total, 1)) if way.zero_stage == 3 else elements
         parts.append(part("buckets", "reduce buckets", elements * c, 0.6, "{:,} elements x {:.0f} B", elements, c))
     elif way.kind == "ddp" and way.world > 1 and settings.trains:
         size = found.adapters * settings.adapter + (found.base + found.saved) * settings.weights
@@ -81,6 +79,15 @@ def exchange_parts(model: Architecture, settings: Settings, found: Trained) -> l
             )
         )
     return parts
+
+
+def _gathered(model: Architecture, whole: bool, width: float) -> Part:
+    """What FSDP holds beside its shards while it computes: two layers and the root unit, or all that it gathered."""
+    if whole:
+        unit = model.counts.total
+        return part("gathered", "gathered units", unit * width, 0.1, "all weights, {:,}", unit)
+    unit = 2 * layer_parameters(model) + model.counts.group("embedding") + model.counts.group("lm_head")
+    return part("gathered", "gathered units", unit * width, 0.4, "two layers and the root unit, {:,}", unit)
 
 
 def nccl_parts(settings: Settings) -> list[Part]:

@@ -58,6 +58,7 @@ class Parallel:
     sequence: int = 1
     expert: int = 1
     bucket_elements: int = 0
+    keeps_gathered: bool = False  # FSDP shard_grad_op: the weights stay whole until the backward pass is done
 
     @property
     def shards(self) -> int:
