@@ -18,6 +18,8 @@ from oomdoc.chat.patterns import (
     COUNT_BEHIND,
     COUNT_TAIL,
     DENIAL_REACH,
+    DENIED_NAME,
+    GOES_ON,
     MOST_CARDS,
     NOT_COUNTED,
     OPEN_QUESTION,
@@ -150,6 +152,9 @@ class _Reader:
         # A comma behind a word parts it from the number; one behind a digit may belong to it ("1,024").
         for found in gpu_names.find(re.sub(r"(?<!\d),", "，", self._as_written())):
             end = found.end
+            if DENIED_NAME.search(COUNT_TAIL.sub("", self.text[: found.start])):
+                self.taken.append((found.start, end))
+                continue
             written = re.sub(r"(?<=\d)s$", "", found.name)
             name = written.upper() if re.fullmatch(r"[a-z]+\d+\w*", written) else written
             name = re.sub(r"\b(rtx|gtx|ti)\b", lambda word: word[0].upper(), name)
@@ -192,7 +197,9 @@ class _Reader:
 
     def _models(self) -> None:
         for _, start, end in model_names.find(self.text):
-            if self._free(start, end):
+            if self._free(start, end) and DENIED_NAME.search(self.text[:start]):
+                self.taken.append((start, end))
+            elif self._free(start, end):
                 self._take("model.name", self.written[start:end], start, end)
         for match in re.finditer(r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b(?![a-z0-9*])", self.text):
             if self._free(*match.span()) and 0 < float(match[1]) < 2000:
@@ -285,7 +292,10 @@ class _Reader:
                     continue
                 reach = self.text[max(start - DENIAL_REACH, 0) : start]
                 denied = bool(before_pattern.search(reach)) and not OPEN_QUESTION.search(reach)
-                if after := after_pattern.search(self.text[end:]):
+                after = after_pattern.search(self.text[end:])
+                if after and not (
+                    re.search("[\u4e00-\u9fff]$", after[0]) and GOES_ON.match(self.text, end + after.end())
+                ):
                     denied = not denied
                     self.taken.append((end, end + after.end()))
                 if self._only_touched(start, end):

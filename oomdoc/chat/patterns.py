@@ -21,7 +21,7 @@ SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
 BARE_CARD: Final = re.compile(
     r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
 )
-CARD_TALK: Final = re.compile(r"换|上|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
+CARD_TALK: Final = re.compile(r"换|上|有|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
 OPEN_QUESTION: Final = re.compile(
     r"(?:能不能|可不可以|要不要|用不用|开不开|想不想|会不会|该不该|需不需要)(?:再|去|用|开|上|做|跑|训|改成?)*\s?$"
 )
@@ -30,7 +30,7 @@ RANGE: Final = re.compile(
     r"|(?<!从)(?<!从 )(?<!from )(?<![\d.,])\d[\d.,]*\s?(?:k|万)?\s?(?:到|至)\s?$"
 )
 NOT_COUNTED: Final = re.compile(
-    r"(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$|(?:加上?|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
+    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$|(?:加上?|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
     r"|the other|only|gpu|card|卡)\s?$"
 )
 
@@ -40,6 +40,11 @@ COUNT_BEHIND: Final = re.compile(
     r"\s?(?:张|块|片|of them))(?!\s?(?:不|没|爆|满))"
 )
 COUNT_TAIL: Final = re.compile(rf"(?:\d+|{ANY_WORD})\s?(?:张|块|卡|片|x|×|\*|个)?\s?$")
+DENIED_NAME: Final = re.compile(
+    r"(?:(?<![a-z])(?:not|isn't|wasn't|no)|不是|并非|(?<!有)没有)\s?(?:an? |the |my |什么)?\s?$"
+)
+# Behind "没开": what is denied is the next word, not the one before.
+GOES_ON: Final = re.compile(r"\s?(?:[a-z0-9]|梯度|检查点|量化|卸载|优化器|打包|混合|视觉|重计算|分页)")
 MOST_CARDS: Final = 64
 
 
