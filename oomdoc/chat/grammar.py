@@ -19,9 +19,12 @@ from oomdoc.chat.patterns import (
     COUNT_TAIL,
     DENIAL_REACH,
     DENIED_NAME,
+    EITHER_SIZE,
     GOES_ON,
+    LIST_MARK,
     MOST_CARDS,
     NOT_COUNTED,
+    OF_A_PLAN,
     OPEN_QUESTION,
     PATH,
     RANGE,
@@ -134,8 +137,10 @@ class _Reader:
         self.places.setdefault(name, []).append((start, value))
 
     def _paths(self) -> None:
-        """What a path is called is no setting: "conf/sft_lora.yaml"."""
+        """What a path is called is no setting: "conf/sft_lora.yaml"; nor are the numbers of a list."""
         self.taken += [match.span() for match in PATH.finditer(self.text)]
+        if LIST_MARK.match(self.text):
+            self.taken += [match.span() for match in LIST_MARK.finditer(self.text)]
 
     def _versions(self) -> None:
         for fact, version, start, end in named.versions(self.text):
@@ -169,7 +174,7 @@ class _Reader:
                     self.taken.append((start + count.start(), found.start))
             if not found.how_many:
                 self._count_behind(end)
-            if found.memory_bytes:
+            if found.memory_bytes and not EITHER_SIZE.search(self.text[: found.start]):
                 self.values.setdefault("hardware.gpu_total_bytes", []).append(found.memory_bytes)
                 size = SIZE.search(self.text, end)
                 near = size if size and size.start() - end < 12 else None
@@ -201,7 +206,7 @@ class _Reader:
                 self.taken.append((start, end))
             elif self._free(start, end):
                 self._take("model.name", self.written[start:end], start, end)
-        for match in re.finditer(r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b(?![a-z0-9*])", self.text):
+        for match in re.finditer(r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b(?![a-z0-9*)])", self.text):
             if self._free(*match.span()) and 0 < float(match[1]) < 2000:
                 self._take("model.parameters", round(float(match[1]) * 10**9), *match.span())
 
@@ -243,7 +248,7 @@ class _Reader:
                 continue
             if re.match(r"\s?(?:less|fewer|more|extra)(?![a-z])", self.text[name.end() :]):
                 continue  # "one gpu less": a change, no count
-            if RANGE.search(self.text[:start]):
+            if RANGE.search(self.text[:start]) or OF_A_PLAN.search(self.text[:start]):
                 continue
             if number["word"] == "单" and re.match(r"\s?(?:\d|batch|bs|显存|的)", self.text[name.end() :]):
                 continue  # "单卡 80G": of one card, not how many there are
@@ -335,7 +340,7 @@ class _Reader:
                 blocked = pattern(words["blocked"]).search(around)
                 fact = None if blocked or shift == 20 else "hardware.gpu_total_bytes"
             low, high = words["range"].get(fact or "", (1 << 28, 1 << 46))
-            if fact and low <= amount <= high and not re.search(r"(?:\d|-|~)\s?$", self.text[:start]):
+            if fact and low <= amount <= high and not re.search(r"(?:\d|-|~|\d\s?(?:or|/|或者?|还是))\s?$", self.text[:start]):
                 self._take(fact, amount, start, end)
 
     def _is_part(self, start: int, end: int) -> bool:

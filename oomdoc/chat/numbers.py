@@ -65,6 +65,8 @@ def whole_word(word: str) -> int | None:
     """An English number word or Chinese numeral as an integer."""
     if word in _ENGLISH:
         return _ENGLISH[word]
+    if word[0] in "百千万":
+        return None  # "上百张": no number
     total, current = 0, 0
     for char in word:
         if char in _DIGITS:

@@ -45,6 +45,11 @@ DENIED_NAME: Final = re.compile(
 )
 # Behind "没开": what is denied is the next word, not the one before.
 GOES_ON: Final = re.compile(r"\s?(?:[a-z0-9]|梯度|检查点|量化|卸载|优化器|打包|混合|视觉|重计算|分页)")
+OF_A_PLAN: Final = re.compile(r"(?:方案|选项|(?<![a-z])(?:plan|option|number|no\.?)|#)\s?$")
+LIST_MARK: Final = re.compile(r"(?:^|(?<=\s))\d[.)、](?=\s)")
+EITHER_SIZE: Final = re.compile(
+    r"\d\s?gi?b?\s?(?:or|/|或者?|还是|到|-|~)\s?\d{1,3}\s?gi?b?\s?的?\s?$|\d\s(?:or|或者?|还是)\s?\d{1,3}\s?gi?b?\s?的?\s?$"
+)
 MOST_CARDS: Final = 64
 
 
