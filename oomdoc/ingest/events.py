@@ -7,7 +7,7 @@ from typing import Final
 from oomdoc.facts import base
 from oomdoc.facts.case import Event
 from oomdoc.facts.fact import Fact, How, Source
-from oomdoc.facts.lazy import dataclass
+from oomdoc.facts.lazy import dataclass, lazy
 from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import term
 from oomdoc.ingest import phases, tracebacks
@@ -26,6 +26,8 @@ _GOES_ON: Final = 5
 _ROOT_ERRORS: Final = 3
 _LONGEST_TEXT: Final = 600
 _QUOTE: Final = 200
+# A message quoted within a sentence still begins with the rank that printed it.
+_INLINE_RANK: Final = lazy(r"\brank[ :]?(\d{1,4})\]:?\s?(?:[\w.]+(?:Error|Exception): ?)?$")
 # Thousands of retried messages say no more than these.
 _MOST_OF_STREAM: Final = 200
 
@@ -89,6 +91,8 @@ def _sighting(document: Document, stream: Document, found: Found, traces: Sequen
         judgement = phases.judge(document, trace, line.number)
     figures = dict(found.figures)
     rank = line.rank if line.rank is not None else _whole(figures.get("rank"))
+    if rank is None and (inline := _INLINE_RANK.search(stream.text[max(found.start - 64, 0) : found.start])):
+        rank = int(inline[1])
     event = Event(
         template=found.template.id,
         kind=found.template.kind,

@@ -81,7 +81,7 @@ def _names() -> re.Pattern[str]:
         branches.append(f"(?P<{'strict' if entry.get('strict') else 'plain'}_{place}>{body})")
     # Neither inside a word, a path, a version nor a longer number; Chinese may touch it on either side.
     return re.compile(
-        rf"(?:(?<![A-Za-z0-9_/.\\])|(?<=\d[xX]))(?:{'|'.join(branches)})(?=s?(?![A-Za-z0-9_/\\]|\.\d)|x\d|-?\d{{2,3}}[gG])"
+        rf"(?:(?<![A-Za-z0-9_/.\\])|(?<=\d[xX]))(?:{'|'.join(branches)})(?=s?(?![A-Za-z0-9_/\\]|\.\d)|x\d|-?\d{{2,3}}[gG]|(?:GPU|gpu)s?(?![A-Za-z]))"
     )
 
 

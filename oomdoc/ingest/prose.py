@@ -23,7 +23,11 @@ _DENIAL_REACH: Final = 24
 # What is said this often is no longer a statement about one run.
 _MOST_MATCHES: Final = 24
 # "each on one GPU", "只占一张卡": a share, not how many there are.
-_ONE_OF_MANY: Final = lazy(r"(?:只占|每|第|per|each|only|every)\s?$", re.IGNORECASE)
+# Not the run's own number: one of several, or what somebody asks for ("一定要8个GPU").
+_ONE_OF_MANY: Final = lazy(
+    r"(?:只占|每|第|per|each|only|every|(?:一定|必须|至少|非)(?:要|得|需)?(?:有|用)?|at least|requires?)\s?$",
+    re.IGNORECASE,
+)
 _CJK = lazy(r"[\u4e00-\u9fff\uac00-\ud7a3]")
 _CLAUSE: Final = lazy(
     r"[，,;；。！？!?\n（(）)]|\.(?=\s|$)|\b(?:but|however|yet)\b|但是?|不过|然而|可是", re.IGNORECASE
@@ -241,7 +245,7 @@ def _bare_counts(text: str, works: re.Pattern[str]) -> Iterator[tuple[int, int]]
     for match in islice(_pattern(_knowledge("settings.yaml")["counts"]).finditer(text), _MOST_MATCHES):
         digits, word, chinese = match.groups()
         number = int(digits) if digits else _WORD_NUMBERS.get((word or "").lower()) or _CHINESE_NUMBERS.get(chinese)
-        if _ONE_OF_MANY.search(text[max(match.start() - 6, 0) : match.start()]):
+        if _ONE_OF_MANY.search(text[max(match.start() - 10, 0) : match.start()]):
             continue
         if number and number <= 64 and not works.search(_clause(text, *match.span())):
             yield number, match.start()

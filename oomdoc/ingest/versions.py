@@ -14,8 +14,8 @@ from oomdoc.ingest.stated import stated
 
 _VERSION: Final = r"v?(\d+(?:\.\d+)+(?:\.?(?:dev|post|rc|a|b)\d+)*(?:\+[\w.]+)?)"
 # A comparison ("torch>=2.0", "torch < 2.1") states a need, not what is installed.
-# "torch2.1.0": glued only where two dots or a build say that it is a version.
-_GLUED: Final = r"(?=\d+\.\d+(?:\.\d+|\+))"
+# "torch2.1.0": glued only where two dots or a build say that it is a version ("llava1.5" is a model), or the word does.
+_GLUED: Final = r"(?:(?<=torch)|(?<=cuda)|(?<=tensorflow)|(?=\d+\.\d+(?:\.\d+|\+)))(?=\d)"
 _JOINED: Final = (
     rf"(?:{_GLUED}|\s*==\s*|[ \t]*[:：=][ \t]*"
     r"|[ \t]*(?:版本|version)[ \t]*(?:[:：=是为]|is)?[ \t]*"

@@ -47,6 +47,10 @@ def test_eight_interleaved_ranks_are_read_one_by_one() -> None:
     assert all(event.frames and event.frames[-1].file == "/w/train.py" for event in case.events)
 
 
+def test_a_message_quoted_within_a_sentence_keeps_its_rank() -> None:
+    assert read_text(f"it stops with `[rank3]: {message(3)}`").value("oom.rank") == 3
+
+
 def test_a_second_failure_of_one_rank_is_a_consequence() -> None:
     lines = trace(0, message(0))
     lines += ["[rank0]: ", "[rank0]: During handling of the above exception, another exception occurred:", "[rank0]: "]

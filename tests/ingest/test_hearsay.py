@@ -72,6 +72,7 @@ def test_shared_memory_ran_out(text: str) -> None:
         "it was stopped with ctrl-c, so the worker is killed",
         "训练正常，没有OOM，但是loss不下降",
         "exits with return code = 1",
+        "May I know if this issue is because the GPU memory is not enough?",
     ],
 )
 def test_a_denial_or_a_bare_exit_code_is_no_lack_of_memory(text: str) -> None:

@@ -77,6 +77,8 @@ def test_gpustat_and_npu_smi() -> None:
         ("torch==2.1.0", "env.torch", "2.1.0"),
         ("环境：A40，torch2.2.1+cu121", "env.torch", "2.2.1+cu121"),
         ("torch版本：2.2.1", "env.torch", "2.2.1"),
+        ("Pytorch1.9 with a 2080Ti", "env.torch", "1.9"),
+        ("CUDA11.3 on Ubuntu", "env.cuda", "11.3"),
         (">>> print(torch.__version__)\n2.2.1+cu121", "env.torch", "2.2.1+cu121"),
         ("torch                    2.3.1+cu121", "env.torch", "2.3.1+cu121"),
         ("| torch | 2.1 |", "env.torch", "2.1"),

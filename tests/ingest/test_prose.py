@@ -35,6 +35,8 @@ def told(text: str) -> dict[str, object]:
         ("昇腾910B 上训练", "昇腾910B", None, None),
         ("Apple M2 Ultra", "Apple M2 Ultra", None, None),
         ("with a T4 on Colab", "T4", None, None),
+        ("on one l4 gpu", "l4", 1, None),
+        ("用2个4090GPU训练", "4090", 2, None),
     ],
 )
 def test_cards_with_count_and_memory(text: str, name: str, count: int | None, gib: int | None) -> None:
@@ -95,6 +97,12 @@ def test_a_card_is_known_by_any_spelling() -> None:
         ("OOM with two cards", {"hardware.gpu_count": 2}),
         ("RuntimeError: CUDA out of memory when I train on an A40", {"hardware.gpu_name": "A40"}),
         ("batch size默认为2，还是爆显存", {"train.per_device_batch_size": 2}),
+        ("卡是3090，batch为3，还是不够", {"train.per_device_batch_size": 3}),
+        ("I changed the batch_size from 48 to 24. It fails later", {"train.per_device_batch_size": 24}),
+        ("I lowered the batch size to 2. It fails again", {"train.per_device_batch_size": 2}),
+        ("a batch size like 12 fails at once", {"train.per_device_batch_size": 12}),
+        ("the batch size during evaluation is 1", {"eval.per_device_batch_size": 1}),
+        ("CUDA memory is used up, mine is 4G", {"hardware.gpu_total_bytes": 4 * GIB}),
         ("an NVIDIA GeForce MX130 with 2 GB video RAM", {"hardware.gpu_name": "NVIDIA GeForce MX130"}),
         ("we train without gradient checkpointing", {"train.gradient_checkpointing": False}),
         ("没有开启gradient checkpointing", {"train.gradient_checkpointing": False}),
@@ -117,7 +125,9 @@ def test_settings_in_prose(text: str, facts: dict[str, object]) -> None:
     [
         ("I tried batch size 8, 4, 2 and 1", "train.per_device_batch_size"),
         ("batch size 8 fails and so does batch size 4", "train.per_device_batch_size"),
-        ("lowered the batch size to 2", "train.per_device_batch_size"),
+        ("lowered the batch size to 2 and it runs", "train.per_device_batch_size"),
+        ("batch_size改成2就可以", "train.per_device_batch_size"),
+        ("这个模型一定要8个GPU吗", "hardware.gpu_count"),
         ("with bf16 or fp16 alike", "train.precision"),
         ("no flash attention here: without flash-attn", "model.attention"),
         ("a 4090 works fine", "hardware.gpu_count"),
