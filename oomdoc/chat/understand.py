@@ -18,7 +18,8 @@ LONGEST: Final = 600  # characters; what is longer is pasted, not said
 _TAKES_FACTS: Final = {"answer", "correct", "what_if", "capacity", "constrain", "plans"}
 _RELATIVE: Final = {"what_if", "correct"}
 _PLAN: Final = re.compile(
-    r"(?:plan|option|number|no\.?|方案|第|#|use|选|用|^)\s?#?([1-4一二三四])(?:\s?(?:个|号|种|套))?(?![\d.\w])"
+    r"(?:(?<![a-z])(?:plan|option|number|no\.?|use)|方案|第|#|选|用|^)\s?#?([1-5](?![\d.])|[一二两三四五]|(?:one|two|three|four|five)(?![a-z]))"
+    r"(?!\s?(?:张|卡|块|步|倍|k|gpu|card|帧|条))"
 )
 
 
@@ -138,11 +139,11 @@ def _of_said(said: str, pending: Term | None) -> dict[str, Value]:
 
 
 def _plan(text: str) -> int | None:
-    ordinals: dict[str, int] = base.section("chat")["said.yaml"]["ordinals"]
-    for word, number in ordinals.items():
-        if word.isascii() and re.search(rf"(?<![a-z]){word}(?![a-z])", text):
-            return number
+    said = base.section("chat")["said.yaml"]
+    for word, number in said["ordinals"].items():
+        if re.search(rf"(?<![a-z]){word}(?![a-z])", text):
+            return int(number)
     match = _PLAN.search(text)
     if match is None:
         return None
-    return ordinals.get(match[1]) or int(match[1])
+    return said["places"].get(match[1]) or int(match[1])

@@ -45,6 +45,10 @@ def setting(name: str, value: Value, case: Case | None = None) -> str:
 
 def change(facts: dict[str, Value], drops: list[str], case: Case | None, language: Language) -> str:
     """A what-if in words."""
-    parts = [setting(name, value, case) for name, value in facts.items()]
+    names = base.section("chat")["said.yaml"]["names"]
+    parts = [
+        f"{names[name][language]} {show(name, value)}" if name in names else setting(name, value, case)
+        for name, value in facts.items()
+    ]
     parts += [("不用 " if language == "zh" else "no ") + short(name, case) for name in drops]
     return ("，" if language == "zh" else ", ").join(parts)

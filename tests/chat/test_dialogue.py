@@ -8,6 +8,7 @@ import pytest
 from oomdoc.chat import predictions
 from oomdoc.chat.reply import Effect, Outcome, Reply
 from oomdoc.chat.session import Dialogue
+from oomdoc.chat.understand import understand
 from oomdoc.facts.base import root
 from oomdoc.ingest.read import read_text
 from oomdoc.report import blocks
@@ -303,3 +304,18 @@ def test_what_is_taken_back_no_longer_counts(told: Dialogue) -> None:
 def text_of(reply: Reply) -> str:
     """A reply as plain text."""
     return ChatText("en", ascii_only=True).render(reply.blocks)
+
+
+@pytest.mark.parametrize(
+    ("said", "plan"),
+    [
+        ("就用第二个方案", 2),
+        ("take the second one", 2),
+        ("plan two please", 2),
+        ("方案三", 3),
+        ("just do that one", None),
+    ],
+)
+def test_the_plan_that_is_meant(said: str, plan: int | None) -> None:
+    """A place in the list, however it is said; "that one" names none."""
+    assert understand(said).plan == plan
