@@ -5,7 +5,7 @@ The step is taken for real (`probe`) or on fake tensors (`dry_run`); what cannot
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from oomdoc.engine import findings as ranking
 from oomdoc.engine.conditions import Condition
@@ -38,6 +38,7 @@ _SAME_CARD = 0.98  # of the run's card
 _NEAR = 2 << 20  # two requests in one segment size are the same request
 _BATCH = "train.per_device_batch_size"
 _LENGTHS = ("train.sequence_tokens", "train.max_length")
+_GRANTED: Final = frozenset({How.ASSUMED, How.DEFAULT})
 
 
 class Reason(NamedTuple):
@@ -229,13 +230,14 @@ def _observed(case: Case, profile: MemoryProfile) -> Iterator[Reason]:
 
 
 def _missing(case: Case, settings: Settings) -> Iterator[str]:
-    """Facts without which a run that fits proves nothing, because they were taken for granted."""
+    """Facts without which a run that fits proves nothing, because they were taken for granted: a framework's default
+    holds only where the settings at hand are all of them."""
     if settings.method == "load" or not settings.trains:
         return
     batch = case.fact(_BATCH)
-    if batch is None or batch.source.how is How.ASSUMED:
+    if batch is None or batch.source.how in _GRANTED:
         yield _BATCH
-    if not any((fact := case.fact(name)) and fact.value and fact.source.how is not How.ASSUMED for name in _LENGTHS):
+    if not any((fact := case.fact(name)) and fact.value and fact.source.how not in _GRANTED for name in _LENGTHS):
         yield "train.max_length"
     seen = settings.images
     if seen.count and not (seen.height or seen.max_pixels or seen.tokens or seen.tiles or seen.frames):
