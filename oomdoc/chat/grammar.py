@@ -340,7 +340,11 @@ class _Reader:
                 blocked = pattern(words["blocked"]).search(around)
                 fact = None if blocked or shift == 20 else "hardware.gpu_total_bytes"
             low, high = words["range"].get(fact or "", (1 << 28, 1 << 46))
-            if fact and low <= amount <= high and not re.search(r"(?:\d|-|~|\d\s?(?:or|/|或者?|还是))\s?$", self.text[:start]):
+            if (
+                fact
+                and low <= amount <= high
+                and not re.search(r"(?:\d|-|~|\d\s?(?:or|/|或者?|还是))\s?$", self.text[:start])
+            ):
                 self._take(fact, amount, start, end)
 
     def _is_part(self, start: int, end: int) -> bool:
