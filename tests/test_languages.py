@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from oomdoc import messages
 from oomdoc.cli import main
 from oomdoc.facts import base
 from oomdoc.ingest.encoding import decode
 from oomdoc.ingest.gpu import _sentence
-from oomdoc.messages import Said, joined, keys, reason, said, told
+from oomdoc.memory import catalog
+from oomdoc.memory.closed_form import estimate
+from oomdoc.memory.reading import from_facts
+from oomdoc.messages import Said, joined, keys, reason, said, sentence, told
 
 ROOT = Path(__file__).parents[1] / "oomdoc"
 EXAMPLE = Path(__file__).parents[1] / "examples" / "minimind"
@@ -123,6 +127,37 @@ def test_a_sentence_knows_both_languages_through_copies_and_joins() -> None:
     both = joined([sentence, "x"])
     assert (str(both), both.zh) == ("a.log: empty; x", "a.log: 内容为空；x")
     assert told(reason(PermissionError(13, "Permission denied")), "zh") == "没有权限"
+
+
+def test_a_sentence_for_later_is_put_into_words_when_it_is_read() -> None:
+    """Figures keep their form, places that are sentences are told in the same language, and a wrong key raises."""
+    later = sentence("assumed.reaches_limit", limit=12845)
+    assert (later.en, str(later), told(later, "en")) == (
+        "samples are taken to reach the length limit of 12,845 tokens",
+    ) * 3
+    assert told(later, "zh") == later.zh == "按样本达到长度上限 12,845 token 估算"
+    inside = sentence("input.named", name="a.log", why=sentence("input.empty"))
+    assert (inside.en, inside.zh) == ("a.log: empty", "a.log: 内容为空")
+    assert sentence("input.named", name="a.log", why=said("input.empty")).zh == inside.zh
+    assert said("input.named", name="a.log", why=sentence("input.empty")).zh == inside.zh
+    assert later == sentence("assumed.reaches_limit", limit=12845) != sentence("assumed.reaches_limit", limit=1)
+    with pytest.raises(KeyError):
+        _ = sentence("assumed.no_such_key").en
+
+
+def test_reading_facts_puts_nothing_into_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search reads settings hundreds of times; nobody sees what those assume."""
+    model = catalog.resolve("Qwen2.5-7B")
+    assert model is not None
+
+    def silent(*_: object, **__: object) -> str:
+        raise AssertionError("said aloud")
+
+    with monkeypatch.context() as quiet:
+        quiet.setattr(messages, "say", silent)
+        settings = from_facts({}, model)
+        profile = estimate(model, settings)
+    assert len(profile.assumed) == len(settings.assumed) >= 5
 
 
 def test_what_was_lost_in_decoding_is_told_in_chinese() -> None:

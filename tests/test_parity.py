@@ -60,12 +60,15 @@ def test_a_missing_key_is_a_defect() -> None:
 
 
 def test_every_key_in_the_code_exists() -> None:
-    """Literal keys of say(...) are declared."""
+    """Literal keys of say(...), said(...), sentence(...) and assume(...) are declared."""
     root = Path(oomdoc.__file__ or "").parent
     found = {
         match
         for path in root.rglob("*.py")
-        for match in re.findall(r"say\(\s*[\w.]+(?:\[\"\w+\"\])?,\s*\"([a-z_]+\.[a-z_]+)\"", path.read_text("utf-8"))
+        for match in re.findall(
+            r"(?:say\(\s*[\w.]+(?:\[\"\w+\"\])?,\s*|\b(?:said|sentence|assume)\(\s*)\"([a-z_]+\.[a-z_]+)\"",
+            path.read_text("utf-8"),
+        )
     }
     assert len(found) > 30
     assert found <= keys("en"), found - keys("en")

@@ -7,7 +7,7 @@ import click
 from oomdoc.cli import diagnostics
 from oomdoc.cli.dryrun import _columns, _dump, facts_of, refuse, run_errors, run_options, stage_line
 from oomdoc.cli.estimate import _records
-from oomdoc.messages import Language, preferred, say
+from oomdoc.messages import Language, preferred, say, sentence
 
 _SEARCHED = ("train.per_device_batch_size", "train.max_length")
 
@@ -125,8 +125,8 @@ def _dry_run(facts: dict[str, Any], found: Any, options: dict[str, Any]) -> Any:
             facts, python=options["python"], timeout=options["timeout"], trust_remote_code=options["trust_remote_code"]
         ).profile
     except run_errors() as error:
-        both = [say(one, "probe.no_dryrun", reason=str(error)) for one in ("en", "zh")]
-        found.answer.setdefault("said", []).append(both)
+        missing = sentence("probe.no_dryrun", reason=error.args[0] if error.args else "")
+        found.answer.setdefault("said", []).append([missing.en, missing.zh])
         return None
 
 

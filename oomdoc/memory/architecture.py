@@ -4,9 +4,9 @@ from dataclasses import field
 from typing import Final, Literal, TypeAlias
 
 from oomdoc.facts.lazy import dataclass
+from oomdoc.messages import Sentence
 
 Kind: TypeAlias = Literal["decoder", "encoder", "encoder_decoder", "vision", "diffusion"]
-Said: TypeAlias = tuple[str, str]  # one sentence, English and Chinese
 
 GROUPS: Final = (
     "embedding",
@@ -145,7 +145,7 @@ class Architecture:
     dtype: str = "bfloat16"
     quant_bits: int = 0  # of the checkpoint itself, from its name or quantization_config
     quant_type: str = ""
-    assumed: tuple[Said, ...] = ()
+    assumed: tuple[Sentence, ...] = ()
 
     @property
     def query_width(self) -> int:

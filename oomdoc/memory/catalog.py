@@ -10,6 +10,7 @@ from oomdoc.facts import base
 from oomdoc.facts.lazy import lazy
 from oomdoc.memory.architecture import Architecture, Counts, Experts, Kind, Latent, Shape, Vision
 from oomdoc.memory.counts import Sizes, language_counts
+from oomdoc.messages import sentence
 
 _QUANT = lazy(
     r"[-_.](?:(awq)|(gptq)|(?:unsloth[-_])?(bnb)[-_]?4bit|(fp8)|(nvfp4|mxfp4)|(gguf)|(int[48])|([48])[-_]?bits?)"
@@ -110,10 +111,7 @@ def generic(parameters: int, name: str | None = None) -> Architecture:
         layers=sizes.layers, heads=sizes.heads, kv_heads=kv_heads, head_dim=128, vocab=sizes.vocab,
         max_positions=8192, tied=small, shape=Shape(),
         counts=Counts(counts.total, counts.total, counts.groups, exact=False), basis="assumed",
-        assumed=((
-            f"{label} is not known here: a Llama-like model of {shown} parameters is assumed",
-            f"不认识 {label}：按 {shown} 参数的 Llama 类结构估算",
-        ),),
+        assumed=(sentence("assumed.llama_of_size", name=label, parameters=shown),),
     )  # fmt: skip
 
 
@@ -274,11 +272,8 @@ def _close(total: int, size: int) -> bool:
 
 
 def _assumed(found: Architecture, name: str, bits: int, kind: str) -> Architecture:
-    said = (
-        f"{name} is not in the catalog: its relative {found.name} is assumed",
-        f"模型目录中没有 {name}：按相近的 {found.name} 估算",
-    )
-    return replace(found, name=name, basis="assumed", assumed=(*found.assumed, said), quant_bits=bits, quant_type=kind)
+    assumed = (*found.assumed, sentence("assumed.relative", name=name, relative=found.name))
+    return replace(found, name=name, basis="assumed", assumed=assumed, quant_bits=bits, quant_type=kind)
 
 
 def _spaced(text: str) -> str:

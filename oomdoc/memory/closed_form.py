@@ -56,7 +56,6 @@ def estimate(model: Architecture, settings: Settings) -> MemoryProfile:
     for each in (*worst.parts, *around.parts):
         if each.bytes:
             components[each.component] = components.get(each.component, 0) + each.bytes
-    said = (*model.assumed, *settings.assumed)
     return MemoryProfile(
         method="closed_form",
         phases=tuple(
@@ -68,7 +67,7 @@ def estimate(model: Architecture, settings: Settings) -> MemoryProfile:
         ),
         peak_phase=worst.phase, allocated_bytes=worst.bytes, reserved_bytes=around.reserved, device_bytes=around.device,
         low_bytes=around.low, high_bytes=around.high, capacity_bytes=settings.capacity or None, components=components,
-        assumed=tuple(en for en, _ in said), assumed_zh=tuple(zh for _, zh in said),
+        assumptions=(*model.assumed, *settings.assumed),
         basis=f"{model.basis}: {model.name}",
     )  # fmt: skip
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from oomdoc.memory.architecture import Architecture, ArchitectureError, Counts, Experts, Latent, Said, Shape, Vision
+from oomdoc.memory.architecture import Architecture, ArchitectureError, Counts, Experts, Latent, Shape, Vision
 from oomdoc.memory.catalog import resolve, shapes, suggest
 from oomdoc.memory.counts import Sizes, encoder_counts, language_counts, vision_counts
-from oomdoc.messages import said
+from oomdoc.messages import Sentence, said, sentence
 
 _ALIASES = {
     "hidden_size": ("hidden_size", "n_embd", "d_model", "dim"),
@@ -45,7 +45,7 @@ def from_config(config: Mapping[str, Any], name: str = "") -> Architecture:
         raise ArchitectureError(said("model.catalog_only", label=label, kind=outer))
     known = shapes()
     base_shape = known.get(inner) or known.get(outer.removesuffix("_text")) or known.get(inner.removesuffix("_text"))
-    assumed: list[Said] = []
+    assumed: list[Sentence] = []
     if base_shape is None:
         relative = suggest(outer) if outer else None
         assumed.append(_unknown_type(label, outer or "none", relative.name if relative else None))
@@ -222,13 +222,7 @@ def _quantised(config: Mapping[str, Any], label: str) -> tuple[int, str]:
     return _optional(quant, label, "bits", default=8 if method == "fp8" else 4), method
 
 
-def _unknown_type(label: str, kind: str, relative: str | None) -> Said:
+def _unknown_type(label: str, kind: str, relative: str | None) -> Sentence:
     if relative:
-        return (
-            f"{label}: model_type {kind} is not known; a Llama-like layer is assumed (its nearest family: {relative})",
-            f"{label}：不认识 model_type {kind}，按 Llama 类层结构估算（最相近的是 {relative}）",
-        )
-    return (
-        f"{label}: model_type {kind} is not known; a Llama-like layer of the given sizes is assumed",
-        f"{label}：不认识 model_type {kind}，按给定尺寸的 Llama 类层结构估算",
-    )
+        return sentence("assumed.llama_near", label=label, kind=kind, relative=relative)
+    return sentence("assumed.llama_of_sizes", label=label, kind=kind)

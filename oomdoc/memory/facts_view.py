@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from oomdoc.memory.architecture import Architecture, Said
+from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.knowledge import habits, version
 from oomdoc.memory.settings import SettingsError
-from oomdoc.messages import said
+from oomdoc.messages import Sentence, said, sentence
 
 _LIMITS = {
     "train.per_device_batch_size": 65_536, "train.max_length": 20_000_000, "train.sequence_tokens": 20_000_000,
@@ -25,7 +25,7 @@ class FactsView:
     def __init__(self, facts: Mapping[str, Any], architecture: Architecture) -> None:
         self.facts = facts
         self.model = architecture
-        self.said: list[Said] = []
+        self.said: list[Sentence] = []
         self.framework = self.text("framework.name")
         self.habits = habits(self.framework, version(self.text("framework.version")))
 
@@ -52,9 +52,9 @@ class FactsView:
             raise SettingsError(said("setting.not_meant", name=name, value=f"{count:,}"))
         return count
 
-    def assume(self, en: str, zh: str) -> None:
-        """Note one assumption in both languages."""
-        self.said.append((en, zh))
+    def assume(self, key: str, **places: object) -> None:
+        """Note one assumption."""
+        self.said.append(sentence(key, **places))
 
 
 def names(value: Any) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def generation_length(settings: Settings) -> tuple[int, int]:
     serving = settings.serving
     if serving.prompt or serving.new_tokens:
         return serving.prompt or _LENGTH, (serving.prompt or _LENGTH) + serving.new_tokens
-    if any("sequence length is not known" in said[0] for said in settings.assumed):
+    if any(each.key == "assumed.length" for each in settings.assumed):
         return _LENGTH, _LENGTH
     return max(1, settings.tokens), settings.tokens
 

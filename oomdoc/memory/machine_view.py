@@ -2,22 +2,11 @@
 
 from dataclasses import replace
 
-from oomdoc.memory.architecture import Said
 from oomdoc.memory.facts_view import FactsView
 from oomdoc.memory.settings import WIDTHS, Images, Parallel, Serving, SettingsError
 from oomdoc.messages import said
 
-_SPREAD: dict[str, Said] = {
-    "ddp": (
-        "how the cards share the work is not stated: data parallel, a full copy on each, is assumed",
-        "未说明多卡如何分工：按数据并行（每卡一份完整模型）估算",
-    ),
-    "device_map": (
-        "how the cards share the work is not stated: one process with its layers spread over them is assumed",
-        "未说明多卡如何分工：按单进程、各层分布在多卡上估算",
-    ),
-}
-
+_TEXT = 256  # tokens of text beside the images of a sample whose length nobody states
 _SEES = frozenset({"vision_tower"})  # where a failure (oom.module) tells of images
 
 
@@ -29,16 +18,10 @@ class MachineView(FactsView):
         if seen <= tokens or not seen:
             return tokens
         if self.number("train.sequence_tokens") or self.number("train.max_length"):
-            self.assume(
-                f"the images alone make {seen:,} tokens, more than the {tokens:,} of a sample",
-                f"仅图片就有 {seen:,} token，超过样本的 {tokens:,} token",
-            )
+            self.assume("assumed.images_exceed", seen=seen, tokens=tokens)
             return tokens
-        self.assume(
-            f"images make {seen:,} tokens; 256 of text are assumed beside them",
-            f"图片共 {seen:,} token，另按 256 个文本 token 估算",
-        )
-        return seen + 256
+        self.assume("assumed.text_beside_images", seen=seen, text=_TEXT)
+        return seen + _TEXT
 
     def images(self, tokens: int) -> Images:
         """What the vision tower sees of one sample; unknown sizes are taken at the limits."""
@@ -54,26 +37,17 @@ class MachineView(FactsView):
         if sized or found.count:
             return replace(found, count=found.count or 1)
         if self.model.vision.image and not self.model.vision.max_tiles > 1:
-            self.assume(
-                "one image a sample is assumed, of the size that this model gives every image",
-                "按每个样本一张图估算，该模型的图片尺寸固定",
-            )
+            self.assume("assumed.image_fixed")
             return replace(found, count=1)
         if self.facts.get("oom.module") in _SEES:
-            self.assume(
-                "it failed where images are seen: one a sample is assumed, as large as its limits allow",
-                "失败发生在处理图片处：按每个样本一张图、达到尺寸上限估算",
-            )
+            self.assume("assumed.image_where_it_failed")
             return replace(found, count=1)
         if not found.max_pixels:
-            self.assume("no image is counted: neither number nor size is known", "未计入图片：数量和尺寸均未知")
+            self.assume("assumed.no_image")
             return found
         side = self.model.vision.patch * self.model.vision.merge
         most = min(found.max_pixels, tokens * side * side)  # an image does not outgrow the sample that holds it
-        self.assume(
-            f"one image a sample is assumed, as large as its limits allow ({most:,} pixels)",
-            f"按每个样本一张图、达到上限 {most:,} 像素估算",
-        )
+        self.assume("assumed.image_at_limit", pixels=most)
         return replace(found, count=1, max_pixels=most)
 
     def parallel(self) -> Parallel:
@@ -101,7 +75,7 @@ class MachineView(FactsView):
             kind = "zero" if stage else "none"
             if world > 1 and not stage:
                 kind = str(self.habits["several"])
-                self.assume(*_SPREAD[kind])
+                self.assume(f"assumed.spread_{kind}")
         return Parallel(
             kind=kind, world=max(1, world), zero_stage=stage, offload=offload,
             bucket_elements=self.number("parallel.zero_bucket_elements") or 0,

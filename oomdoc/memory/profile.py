@@ -3,6 +3,7 @@
 from typing import Literal, TypeAlias
 
 from oomdoc.facts.model import Model
+from oomdoc.messages import Sentence, told
 
 Component: TypeAlias = Literal[
     "weights",
@@ -56,6 +57,15 @@ class MemoryProfile(Model):
     high_bytes: int
     capacity_bytes: int | None = None
     components: dict[Component, int]  # at the peak
-    assumed: tuple[str, ...] = ()  # sentences: what was not known and taken for granted
-    assumed_zh: tuple[str, ...] = ()  # the same sentences in Chinese
+    assumptions: tuple[Sentence | str, ...] = ()  # what was not known and taken for granted; a text is a worker's own
     basis: str = ""  # where the architecture came from
+
+    @property
+    def assumed(self) -> tuple[str, ...]:
+        """The assumptions in English."""
+        return tuple(told(each, "en") for each in self.assumptions)
+
+    @property
+    def assumed_zh(self) -> tuple[str, ...]:
+        """The assumptions in Chinese."""
+        return tuple(told(each, "zh") for each in self.assumptions)

@@ -1,4 +1,4 @@
-"""Canonical facts into Settings: what is known is taken, what is not is assumed and said so in both languages."""
+"""Canonical facts into Settings: what is known is taken, what is not is assumed and said so."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -55,10 +55,7 @@ class _Reader(MachineView):
         images = self.images(tokens)
         tokens = self.with_images(tokens, visual(self.model, images).tokens)
         if self.model.kind == "diffusion":
-            self.assume(
-                "activations of a diffusion model are not predicted: weights, gradients and optimizer state only",
-                "不预测扩散模型的激活：只计入权重、梯度和优化器状态",
-            )
+            self.assume("assumed.diffusion")
         framework_loss = str(self.habits["fused_loss" if self.flag("train.chunked_loss") else "loss"])
         return Settings(
             method=method,
@@ -151,9 +148,7 @@ class _Reader(MachineView):
                 return "inference"
             if any(self.facts.get(key) for key in ("lora.rank", "lora.target_modules")):
                 return "qlora" if self.facts.get("quant.bits") else "lora"
-            self.assume(
-                "the training method is not stated: full fine-tuning is assumed", "未说明训练方式：按全参训练估算"
-            )
+            self.assume("assumed.method")
             return "full"
         return "full" if method in ("pretrain", "pt", "sft") else method
 
@@ -162,9 +157,9 @@ class _Reader(MachineView):
         if stated in WIDTHS:
             return 2.0 if WIDTHS[stated] == 1.0 else WIDTHS[stated]
         if self.model.kind in ("encoder", "vision", "encoder_decoder") and self.model.dtype == "float32":
-            self.assume("the precision is not stated: float32 is assumed", "未说明训练精度：按 float32 估算")
+            self.assume("assumed.precision", precision="float32")
             return 4.0
-        self.assume("the precision is not stated: bfloat16 is assumed", "未说明训练精度：按 bfloat16 估算")
+        self.assume("assumed.precision", precision="bfloat16")
         return 2.0
 
     def weights(self, full: bool, precision: float, deepspeed: bool) -> float:
@@ -181,15 +176,12 @@ class _Reader(MachineView):
             return precision
         kept = WIDTHS[self.habits["full"]]
         if kept == 4.0:
-            self.assume(
-                "weights are taken to stay in float32 under autocast (set train.pure_precision if they do not)",
-                "假设权重以 float32 保存、由 autocast 转换（若不是，请设置 train.pure_precision）",
-            )
+            self.assume("assumed.autocast")
         return kept
 
     def assume_batch(self, method: str) -> int:
         if method != "load":
-            self.assume("the batch size is not stated: 1 is assumed", "未说明 batch size：按 1 估算")
+            self.assume("assumed.batch")
         return 1
 
     def optimizer(self, method: str, deepspeed: bool) -> str:
@@ -209,23 +201,15 @@ class _Reader(MachineView):
         if completion:
             return completion + (prompt or 512)
         if limit:
-            self.assume(
-                f"samples are taken to reach the length limit of {limit:,} tokens",
-                f"按样本达到长度上限 {limit:,} token 估算",
-            )
+            self.assume("assumed.reaches_limit", limit=limit)
             return limit
         if serving.prompt or serving.new_tokens:
             return max(1, serving.prompt + serving.new_tokens)
         if self.model.pads_to_limit and self.model.max_positions:
-            self.assume(
-                f"no length limit is set and this model pads to its own limit of {self.model.max_positions:,} tokens",
-                f"没有设置长度上限，该模型会填充到自身上限 {self.model.max_positions:,} token",
-            )
+            self.assume("assumed.pads_to_limit", limit=self.model.max_positions)
             return self.model.max_positions
         guess = min(2048, self.model.max_positions or 2048)
-        self.assume(
-            f"the sequence length is not known: {guess:,} tokens are assumed", f"未知序列长度：按 {guess:,} token 估算"
-        )
+        self.assume("assumed.length", tokens=guess)
         return guess
 
     def checkpointing(self, method: str) -> Any:
@@ -235,10 +219,7 @@ class _Reader(MachineView):
         if value is None:
             on = bool(self.habits["checkpointing"])
             label = self.framework or "transformers.Trainer"
-            self.assume(
-                f"gradient checkpointing is not stated: {'on' if on else 'off'}, the habit of {label}, is assumed",
-                f"未说明梯度检查点：按 {label} 的习惯{'开启' if on else '关闭'}估算",
-            )
+            self.assume("assumed.checkpointing_on" if on else "assumed.checkpointing_off", framework=label)
             return "all" if on else "off"
         if value == "language":
             return "language"
@@ -256,7 +237,7 @@ class _Reader(MachineView):
         rank = self.number("lora.rank")
         if rank is None:
             rank = int(self.habits["rank"])
-            self.assume(f"the LoRA rank is not stated: {rank} is assumed", f"未说明 LoRA rank：按 {rank} 估算")
+            self.assume("assumed.rank", rank=rank)
         targets = names(self.facts.get("lora.target_modules"))
         dropout = self.facts.get("lora.dropout")
         return Lora(
@@ -286,7 +267,7 @@ class _Reader(MachineView):
             bits = self.model.quant_bits
         if not bits and method == "qlora":
             bits = 4
-            self.assume("QLoRA: 4-bit NF4 weights are assumed", "QLoRA：按 4 位 NF4 权重估算")
+            self.assume("assumed.qlora")
         if bits and not kind:
             kind = self.model.quant_type or ("int8" if bits == 8 else "nf4")
         return bits, kind

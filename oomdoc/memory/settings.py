@@ -3,8 +3,8 @@
 from typing import Final, Literal, TypeAlias
 
 from oomdoc.facts.lazy import dataclass
-from oomdoc.memory.architecture import Said
 from oomdoc.memory.knowledge import Version
+from oomdoc.messages import Sentence
 
 Checkpointing: TypeAlias = Literal["off", "all", "language"]
 Lengths: TypeAlias = Literal["fixed", "varying", "unknown"]
@@ -135,7 +135,7 @@ class Settings:
     torch: Version | None = None
     transformers: Version | None = None
     hopper: bool = False
-    assumed: tuple[Said, ...] = ()
+    assumed: tuple[Sentence, ...] = ()
 
     @property
     def trains(self) -> bool:

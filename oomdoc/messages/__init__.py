@@ -5,7 +5,7 @@ import os
 from errno import errorcode
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,8 +65,50 @@ def said(key: str, **places: object) -> Said:
     return Said(say("en", key, **places), say("zh", key, **{name: told(place, "zh") for name, place in places.items()}))
 
 
+class Sentence(NamedTuple):
+    """A sentence by its key and its places, put into words only when somebody reads it.
+
+    For what is noted in a search loop, and for sentences that keep their places' types; places may be sentences too.
+    """
+
+    key: str
+    places: tuple[tuple[str, object], ...] = ()
+
+    @property
+    def en(self) -> str:
+        """The sentence in English."""
+        return self.told("en")
+
+    @property
+    def zh(self) -> str:
+        """The sentence in Chinese."""
+        return self.told("zh")
+
+    def told(self, language: Language) -> str:
+        """The sentence in a language; KeyError where its key or a place is missing, which is a defect."""
+        return say(language, self.key, **{
+            name: told(place, language) if isinstance(place, (Sentence, Said)) else place for name, place in self.places
+        })  # fmt: skip
+
+    def __str__(self) -> str:
+        return self.en
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> Any:
+        from pydantic_core import core_schema  # imported here: most who speak validate nothing
+
+        return core_schema.is_instance_schema(cls)
+
+
+def sentence(key: str, **places: object) -> Sentence:
+    """A sentence for later."""
+    return Sentence(key, tuple(places.items()))
+
+
 def told(text: object, language: Language) -> str:
     """A text in a language where it knows it; names, figures and what others wrote are as they are."""
+    if isinstance(text, Sentence):
+        return text.told(language)
     return text.zh if language == "zh" and isinstance(text, Said) else str(text)
 
 

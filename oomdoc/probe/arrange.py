@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from oomdoc.memory.architecture import Said
 from oomdoc.memory.settings import Parallel
+from oomdoc.messages import Sentence, sentence
 from oomdoc.probe.cards import Card, RefusedError
 from oomdoc.probe.plan import Plan, sharding_of
 
@@ -13,12 +13,12 @@ _PLAYED = ("none", "ddp", *_DIVIDED)
 
 
 class Arrangement(NamedTuple):
-    """`ranks` of `world` are played in the way `kind`; `said` is what that leaves out, in both languages."""
+    """`ranks` of `world` are played in the way `kind`; `said` is what that leaves out."""
 
     ranks: int
     world: int
     kind: str
-    said: tuple[Said, ...] = ()
+    said: tuple[Sentence, ...] = ()
 
 
 def arrange(plan: Plan, facts: Mapping[str, Any], free: Sequence[Card], *, yes: bool) -> Arrangement:
@@ -45,9 +45,9 @@ def arrange(plan: Plan, facts: Mapping[str, Any], free: Sequence[Card], *, yes: 
             raise RefusedError("busy", next(card for card in free if card.is_busy))
         raise RefusedError("too_few", wanted=world, here=len(free), kind=_name(way))
     if enough >= 2:
-        said = () if enough == world else (_fewer(enough, world),)
+        said = () if enough == world else (sentence("probe.fewer", count=enough, world=world),)
         return Arrangement(enough, world, "ddp" if not divided else way.kind, said)
-    return Arrangement(1, world, "none", (_alone(world),))
+    return Arrangement(1, world, "none", (sentence("probe.one_alone", world=world),))
 
 
 def _name(way: Parallel) -> str:
@@ -57,24 +57,6 @@ def _name(way: Parallel) -> str:
         return {"fsdp": "FSDP", "ddp": "DDP", "dp": "nn.DataParallel"}[way.kind]
     sizes = (("tensor", way.tensor), ("pipeline", way.pipeline), ("sequence", way.sequence))
     return next((f"{name} parallel {size}" for name, size in sizes if size > 1), way.kind)
-
-
-def _fewer(count: int, world: int) -> Said:
-    return (
-        f"{count} of {world} data-parallel ranks were run: each holds the same, however many there are",
-        f"实测了 {world} 个数据并行进程中的 {count} 个：每个进程的占用相同，与进程数无关",
-    )
-
-
-def _alone(world: int) -> Said:
-    text = (
-        f"one of {world} data-parallel ranks was run alone: nearly the same, without DDP's buckets (as large as "
-        "the gradients) and NCCL's buffers"
-    )
-    return (
-        text,
-        f"只实测了 {world} 个数据并行进程中的一个：结果相近，但不含 DDP 的梯度桶（与可训练梯度等大）和 NCCL 缓冲区",
-    )
 
 
 def job_of(

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
-from oomdoc.memory.architecture import Said
 from oomdoc.memory.knowledge import document
 from oomdoc.memory.parallel import nccl_parts
 from oomdoc.memory.parts import Part
 from oomdoc.memory.platform import context_part
 from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile, Term
-from oomdoc.messages import say
+from oomdoc.messages import Sentence, sentence
 from oomdoc.probe.host import Progress, Worker
 from oomdoc.probe.plan import Plan, plan_of
 
@@ -61,16 +60,13 @@ def profile_of(plan: Plan, answer: Mapping[str, Any]) -> MemoryProfile:
         components[part.component] = components.get(part.component, 0) + part.bytes
     components["allocator_slack"] = reserved - allocated
     device = reserved + sum(part.bytes for part in beside)
-    said = stood_said(plan.model.name, answer.get("built"))
-    notes = tuple(answer.get("notes") or ())
     moving = sum(components.get(name, 0) for name in ("activations", "logits", "workspace"))
     doubt = int(_DOUBT * moving) + sum(part.error for part in beside) + _built_doubt(answer, moving, allocated)
     return MemoryProfile(
         method="dry_run", phases=phases, peak_phase=worst.phase, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=max(0, allocated + sum(part.bytes for part in beside) - doubt),
         high_bytes=device + doubt, capacity_bytes=settings.capacity or None, components=components,
-        assumed=tuple(en for en, _ in (*said, *plan.assumed)) + notes,
-        assumed_zh=tuple(zh for _, zh in (*said, *plan.assumed)) + notes,
+        assumptions=(*stood_said(plan.model.name, answer.get("built")), *plan.assumed, *(answer.get("notes") or ())),
         basis=f"{answer.get('class')} of transformers {(answer.get('versions') or {}).get('transformers', '?')}",
     )  # fmt: skip
 
@@ -86,10 +82,9 @@ def stood_in(name: str, built: Mapping[str, Any] | None) -> tuple[tuple[str, dic
     return ((str(built["how"]), places),)
 
 
-def stood_said(name: str, built: Mapping[str, Any] | None) -> tuple[Said, ...]:
-    """The same in both languages."""
-    found = stood_in(name, built)
-    return tuple((say("en", f"verify.{key}", **places), say("zh", f"verify.{key}", **places)) for key, places in found)
+def stood_said(name: str, built: Mapping[str, Any] | None) -> tuple[Sentence, ...]:
+    """The same as sentences."""
+    return tuple(sentence(f"verify.{key}", **places) for key, places in stood_in(name, built))
 
 
 def _built_doubt(answer: Mapping[str, Any], moving: int, allocated: int) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile, Term
+from oomdoc.messages import sentence
 from oomdoc.probe.arrange import Arrangement, arrange, job_of
 from oomdoc.probe.cards import Card, RefusedError, cards, choose, choose_several, usable
 from oomdoc.probe.dryrun import stood_said
@@ -63,7 +64,7 @@ def probe(
             config=launch_config, cards=[card.number for card in chosen], environment=environment, timeout=timeout,
             progress=progress,
         )  # fmt: skip
-    answer["said"] = [list(each) for each in arrangement.said] + answer.get("said", [])
+    answer["said"] = [[each.en, each.zh] for each in arrangement.said] + answer.get("said", [])
     return Probe(profile_of(plan, answer, min(caps)), plan, answer)
 
 
@@ -124,10 +125,8 @@ def merged(ranks: Sequence[Rank], how: Ranks | None = None) -> dict[str, Any]:
     if how is not None:
         answer["launcher"] = how.launch.name
         if how.launch.name != how.launch.wanted:
-            answer["said"] = [[
-                f"{how.launch.wanted} is not in that environment: the ranks were started by torchrun",
-                f"该环境中没有 {how.launch.wanted}，改由 torchrun 启动各进程",
-            ]]  # fmt: skip
+            replaced = sentence("probe.by_torchrun", launcher=how.launch.wanted)
+            answer["said"] = [[replaced.en, replaced.zh]]
     return answer
 
 
@@ -179,11 +178,9 @@ def profile_of(plan: Plan, answer: Mapping[str, Any], cap_bytes: int) -> MemoryP
         "allocator_slack": reserved - allocated,
         "context": device - reserved,
     }
-    stood = stood_said(plan.model.name, answer.get("built"))
     return MemoryProfile(
         method="probe", phases=phases, peak_phase=worst, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=device, high_bytes=device, capacity_bytes=cap_bytes, components=components,
-        assumed=tuple(en for en, _ in (*stood, *plan.assumed)),
-        assumed_zh=tuple(zh for _, zh in (*stood, *plan.assumed)),
+        assumptions=(*stood_said(plan.model.name, answer.get("built")), *plan.assumed),
         basis=str((answer.get("gpu") or {}).get("name") or "no GPU"),
     )  # fmt: skip

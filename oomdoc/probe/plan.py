@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from oomdoc.memory.architecture import Architecture, ArchitectureError, Said, Shape
+from oomdoc.memory.architecture import Architecture, ArchitectureError, Shape
 from oomdoc.memory.catalog import resolve, shapes
 from oomdoc.memory.knowledge import document
 from oomdoc.memory.linears import targeted
@@ -16,7 +16,7 @@ from oomdoc.memory.predict import architecture_of
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings
 from oomdoc.memory.vision import in_math, sides
-from oomdoc.messages import reason, said
+from oomdoc.messages import Sentence, reason, said, sentence
 from oomdoc.probe.builds import Build, builds_of
 from oomdoc.probe.configs import NoConfigError
 
@@ -31,7 +31,7 @@ class Plan(NamedTuple):
     job: dict[str, Any]
     settings: Settings
     model: Architecture
-    assumed: tuple[Said, ...]
+    assumed: tuple[Sentence, ...]
 
 
 _DTYPES = {"fp16": "float16", "half": "float16", "16": "float16", "fp32": "float32", "32": "float32", "tf32": "float32"}
@@ -54,7 +54,7 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
 
     Raises PlanError, ArchitectureError or SettingsError, one line each.
     """
-    assumed: list[Said] = []
+    assumed: list[Sentence] = []
     path = facts.get("model.config_path")
     if config is None:
         config, path = _own(facts)
@@ -70,8 +70,7 @@ def plan_of(facts: Mapping[str, Any], config: Mapping[str, Any] | None = None) -
         folder = Path(str(path)).expanduser()
         job["path"] = str(folder if folder.is_dir() else folder.parent)
     if job["padded"]:
-        padded = said("plan.padded")
-        assumed.append((str(padded), padded.zh))
+        assumed.append(sentence("plan.padded"))
     return Plan(job, settings, model, tuple(dict.fromkeys(assumed)))
 
 

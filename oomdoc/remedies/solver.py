@@ -10,6 +10,7 @@ from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Images
 from oomdoc.memory.vision import visual
+from oomdoc.messages import Sentence
 from oomdoc.remedies.hardware import Card, cards_that_fit
 from oomdoc.remedies.options import Knob, Limits, Option, knobs
 from oomdoc.remedies.remarks import Remark, remarks
@@ -52,7 +53,7 @@ class Plan:
 class Solution:
     """What the search found. `before` is the run unchanged; `raised` says that the failure proved more than predicted;
     `single` is the least single change that suffices; `cards` would hold the run as it is, `lean_cards` at its leanest
-    where nothing fits; `assumed` is what the prediction took for granted, (English, Chinese) each; `scale` weighs more
+    where nothing fits; `assumed` is what the prediction took for granted; `scale` weighs more
     changes of this run."""
 
     plans: tuple[Plan, ...]
@@ -67,7 +68,7 @@ class Solution:
     remarks: tuple[Remark, ...] = ()
     weighed: int = 0
     base: Mapping[str, Value] = field(default_factory=dict)
-    assumed: tuple[tuple[str, str], ...] = ()
+    assumed: tuple[Sentence, ...] = ()
     scale: Scale | None = None
 
 

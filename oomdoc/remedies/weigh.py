@@ -11,6 +11,7 @@ from oomdoc.memory.closed_form import Moment, moments
 from oomdoc.memory.platform import outside
 from oomdoc.memory.reading import from_facts
 from oomdoc.memory.settings import Settings, SettingsError
+from oomdoc.messages import Sentence
 
 _PHASES = {
     "train": frozenset({"forward", "backward", "step"}),
@@ -59,8 +60,8 @@ class Scale:
         those = [moment for moment in read[0] if not self.phases or moment.phase in self.phases] if read else []
         return _worst(read[0], those, read[1], lambda _: 0) if read and those else None
 
-    def assumed(self) -> tuple[tuple[str, str], ...]:
-        """What the weight of the unchanged run takes for granted, (English, Chinese) each."""
+    def assumed(self) -> tuple[Sentence, ...]:
+        """What the weight of the unchanged run takes for granted."""
         try:
             settings = from_facts(self.facts, self.model)
         except SettingsError:

@@ -64,8 +64,8 @@ def _sentences(way: WayOut, language: Language, wishes: bool) -> Iterator[str]:
     if way.advice.solved:
         facts = ", ".join(f"{name} = {show(name, value)}" for name, value in way.advice.solved.items())
         yield say(language, "fix.solved", facts=facts)
-    for en, zh in solution.assumed:
-        yield say(language, "memory.assumed", sentence=zh if language == "zh" else en)
+    for each in solution.assumed:
+        yield say(language, "memory.assumed", sentence=each.told(language))
     if not solution.plans and way.single is None:
         yield say(language, "fix.none_fits_as_asked" if wishes else "fix.none_fits")
         if solution.leanest is not None:

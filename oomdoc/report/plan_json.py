@@ -18,7 +18,7 @@ def plans_json(way: WayOut, language: Language) -> dict[str, Any]:
         "before": _weight(solution.before if solution else None),
         "raised": bool(solution and solution.raised),
         "assumed": dict(way.advice.solved or {}),
-        "assumptions": [zh if language == "zh" else en for en, zh in (solution.assumed if solution else ())],
+        "assumptions": [each.told(language) for each in (solution.assumed if solution else ())],
         "plans": [offer_json(offer, way, language) for offer in way.offers],
         "by_hand": [
             {"id": step.remedy.id, "cause": step.cause, "title": step.remedy.title.told(language),

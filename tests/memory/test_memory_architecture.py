@@ -58,8 +58,8 @@ def test_a_relative_is_marked_as_an_assumption() -> None:
     found = suggest("somebody/vicuna-finetune-13b")
     assert found is not None
     assert found.basis == "assumed"
-    assert "is assumed" in found.assumed[-1][0]
-    assert "估算" in found.assumed[-1][1]
+    assert "is assumed" in found.assumed[-1].en
+    assert "估算" in found.assumed[-1].zh
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_config_gives_the_same_counts_as_the_catalog() -> None:
 
 def test_an_unknown_model_type_is_read_as_llama_like_and_says_so() -> None:
     found = from_config({**QWEN_VL, "model_type": "brand_new", "vision_config": None}, "acme/brand-new")
-    assert "brand_new" in found.assumed[0][0]
+    assert "brand_new" in found.assumed[0].en
     assert not found.counts.exact
 
 

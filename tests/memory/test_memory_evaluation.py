@@ -74,7 +74,7 @@ def test_an_image_of_fixed_size_is_assumed_and_said() -> None:
     assert model is not None
     settings = from_facts(VISION, model)
     assert settings.images.count == 1
-    assert any("one image a sample" in en for en, _ in settings.assumed)
+    assert any(each.key == "assumed.image_fixed" for each in settings.assumed)
 
 
 def test_a_failure_in_the_tower_tells_of_an_image() -> None:
