@@ -12,6 +12,7 @@ from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Command
 from oomdoc.ingest.towers import EVERYTHING, reached_by_count, reached_by_names, tower
 from oomdoc.ingest.version_range import contains
+from oomdoc.messages import sentence
 
 _STAGES = (1, 2, 3)
 
@@ -294,8 +295,7 @@ def _idle_sharding(run: Run) -> list[Issue]:
             file=source.file,
             line=source.line,
             span=source.span,
-            en=f"ZeRO-{stage.value} with a single process shards nothing: there is no second GPU to share with",
-            zh=f"只有一个进程时 ZeRO-{stage.value} 不会切分任何东西：没有第二张卡可以分担",
+            sentence=sentence("issue.zero_alone", stage=stage.value),
             fact="parallel.zero_stage",
             stayed=stage.value,
         )

@@ -1,10 +1,12 @@
-"""A setting that did not arrive or does not do what it looks like: the finding and its sentence in both languages."""
+"""A setting that did not arrive or does not do what it looks like: the finding and its sentence."""
 
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.model import Model, Value
+from oomdoc.ingest.frameworks import Both
+from oomdoc.messages import Sentence
 
 IssueKind: TypeAlias = Literal[
     "misspelt", "misplaced", "removed", "lost", "contradictory", "inactive", "bounds_nothing"
@@ -23,10 +25,19 @@ class Issue(Model):
     file: str | None = None
     line: int | None = None
     span: tuple[int, int] | None = None
-    en: str
-    zh: str
+    sentence: Sentence | Both
     fact: str | None = None
     stayed: Value = None
+
+    @property
+    def en(self) -> str:
+        """What is wrong, in English."""
+        return self.sentence.en
+
+    @property
+    def zh(self) -> str:
+        """What is wrong, in Chinese."""
+        return self.sentence.zh
 
 
 def issue_facts(issues: Sequence[Issue]) -> Iterator[Fact]:

@@ -10,13 +10,14 @@ from functools import cache
 
 from oomdoc.facts.model import Value
 from oomdoc.ingest.convert import SILENT, convert
-from oomdoc.ingest.frameworks import Framework, Names, Parameter, framework, normal, raw_files
+from oomdoc.ingest.frameworks import Both, Framework, Names, Parameter, framework, normal, raw_files
 from oomdoc.ingest.issue import Issue
 from oomdoc.ingest.recognise import FrameworkMatch
 from oomdoc.ingest.syntax.setting import Parsed, Setting
 from oomdoc.ingest.syntax.shell import UNEXPORTED
 from oomdoc.ingest.translate import Vocabulary, model_words, native_name
 from oomdoc.ingest.version_range import contains
+from oomdoc.messages import Sentence, sentence
 
 SHORTEST = 5  # names below it are near too much
 LONG = 8  # from here on two slips are a slip; in shorter names one
@@ -49,30 +50,18 @@ def problems(parsed: Sequence[Parsed], match: FrameworkMatch | None) -> list[Iss
 
 
 def _lost(parsed: Iterable[Parsed], match: FrameworkMatch | None) -> Iterator[Issue]:
-    reasons = {
-        "missing-backslash": ("the line above ends without a backslash", "上一行末尾缺少反斜杠"),
-        "backslash-blank": ("the backslash above is followed by a blank", "上一行的反斜杠后面多了空格"),
-        "comment": ("a comment above ends the command", "上面的注释行截断了命令"),
-        "blank-line": ("an empty line ends the command", "空行截断了命令"),
-    }
     lost_parts = [lost for document in parsed for command in document.commands for lost in command.lost]
     if not lost_parts:
         return
     vocabulary = Vocabulary(match)
     for lost in lost_parts:
-        en, zh = reasons[lost.reason]
+        why = sentence(f"issue.{lost.reason.replace('-', '_')}")
         for flag in lost.flags:
             fact, stayed = _meaning(vocabulary, flag, match)
-            tail_en, tail_zh = _stayed(fact, stayed, known=fact is not None and stayed is not SILENT)
-            yield Issue(
-                kind="lost",
-                native=native_name(flag),
-                written=flag.raw,
-                file=flag.file,
-                line=flag.line,
-                span=flag.key_span,
-                en=f"{native_name(flag)} never reached the program: {en}{tail_en}",
-                zh=f"{native_name(flag)} 没有传给程序：{zh}{tail_zh}",
+            yield _issue(
+                flag,
+                "lost",
+                _with_stayed(sentence("issue.lost", option=native_name(flag), why=why), fact, stayed),
                 fact=fact,
                 stayed=None if stayed is SILENT else stayed,
             )
@@ -91,15 +80,13 @@ def _kept_by_the_shell(parsed: Iterable[Parsed], match: FrameworkMatch | None) -
         assert vocabulary is not None
         meant = replace(setting, kind="env", note=None)
         fact, stayed = _meaning(vocabulary, meant, match)
-        tail_en, tail_zh = _stayed(fact, stayed, known=fact is not None and stayed is not SILENT)
         yield _issue(
             setting,
             "lost",
+            _with_stayed(sentence("issue.not_exported", name=setting.key), fact, stayed),
             suggestion=f"export {setting.key}",
             fact=fact,
             stayed=None if stayed is SILENT else stayed,
-            en=f"{setting.key} stayed in the shell: it stands on a line of its own without export{tail_en}",
-            zh=f"{setting.key} 只留在 shell 里：单独成行而没有 export，程序读不到{tail_zh}",
         )
 
 
@@ -113,12 +100,13 @@ def _meaning(vocabulary: Vocabulary, setting: Setting, match: FrameworkMatch | N
     return next((parameter.fact for parameter in parameters if parameter.fact), None), SILENT  # its file is not here
 
 
-def _stayed(fact: str | None, value: object, *, known: bool) -> tuple[str, str]:
-    if not fact or not known:
-        return "", ""
+def _with_stayed(what: Sentence, fact: str | None, value: object) -> Sentence:
+    """What went wrong and, where the default is known, the value that is in force instead."""
+    if not fact or value is SILENT:
+        return what
     if value is None:
-        return f"; {fact} stayed unset", f"；{fact} 保持未设置"
-    return f"; {fact} stayed {value}", f"；{fact} 仍为 {value}"
+        return sentence("issue.stayed_unset", what=what, fact=fact)
+    return sentence("issue.stayed", what=what, fact=fact, value=value)
 
 
 @cache
@@ -187,9 +175,8 @@ def _unknown(setting: Setting, entry: Framework, match: FrameworkMatch, known: f
         yield _issue(
             setting,
             "misplaced",
+            sentence("issue.misplaced", option=native_name(setting), other=title, framework=entry.name),
             fact=_named(framework(homes[0]), name),
-            en=f"{native_name(setting)} is an option of {title}; {entry.name} does not read it",
-            zh=f"{native_name(setting)} 是 {title} 的参数，{entry.name} 不会读取",
         )
 
 
@@ -223,15 +210,14 @@ def _letters(name: str) -> str:
 def _misspelt(setting: Setting, near: str, entry: Framework, match: FrameworkMatch) -> Issue:
     shown = f"--{near}" if setting.kind == "flag" else near
     fact, value, known = _default_of(near, entry, match)
-    tail_en, tail_zh = _stayed(fact, value, known=known)
+    what = sentence("issue.misspelt", option=native_name(setting), framework=entry.name, meant=shown)
     return _issue(
         setting,
         "misspelt",
+        _with_stayed(what, fact, value if known else SILENT),
         suggestion=shown,
         fact=fact,
         stayed=value,
-        en=f"{native_name(setting)} is read by nobody; {entry.name} reads {shown}{tail_en}",
-        zh=f"没有程序读取 {native_name(setting)}；{entry.name} 读取的是 {shown}{tail_zh}",
     )
 
 
@@ -257,14 +243,13 @@ def _other_version(setting: Setting, name: str, entry: Framework, match: Framewo
     if match.assumed or not groups or inherited or any(contains(group.versions, match.number) for group in groups):
         return
     instead = entry.renamed.get(name)
-    tail_en, tail_zh = (f"; it is {instead} there", f"，应写作 {instead}") if instead else ("", "")
+    places = {"option": native_name(setting), "framework": entry.name, "version": match.version}
     yield _issue(
         setting,
         "removed",
+        sentence("issue.renamed", **places, instead=instead) if instead else sentence("issue.removed", **places),
         suggestion=instead,
         fact=_named(entry, name) or (_named(entry, normal(instead)) if instead else None),
-        en=f"{native_name(setting)} does not exist in {entry.name} {match.version}{tail_en}",
-        zh=f"{entry.name} {match.version} 没有 {native_name(setting)}{tail_zh}",
     )
 
 
@@ -290,7 +275,7 @@ def _idle(setting: Setting, vocabulary: Vocabulary, model: str) -> Iterator[Issu
         said = parameter.inactive or (parameter.bounds_nothing if _sees_images(parameter, model) else None)
         if said:
             kind = "inactive" if parameter.inactive else "bounds_nothing"
-            yield _issue(setting, kind, fact=parameter.fact, en=said.en, zh=said.zh)
+            yield _issue(setting, kind, said, fact=parameter.fact)
             return
 
 
@@ -305,8 +290,7 @@ def _contradictions(settings: Sequence[Setting]) -> Iterator[Issue]:
             yield _issue(
                 on[second],
                 "contradictory",
-                en=f"{first} and {second} are both on; only one can hold",
-                zh=f"{first} 和 {second} 同时开启，只能有一个生效",
+                sentence("issue.contradictory", first=first, second=second),
             )
 
 
@@ -319,16 +303,16 @@ def _halves(settings: Sequence[Setting], entry: Framework) -> Iterator[Issue]:
             yield _issue(
                 given[name],
                 "inactive",
+                sentence("issue.half", option=native_name(given[name]), other=others[0]),
                 suggestion=others[0],
-                en=f"{native_name(given[name])} does nothing without {others[0]}",
-                zh=f"没有 {others[0]} 时，{native_name(given[name])} 不起作用",
             )
 
 
-def _issue(setting: Setting, kind: str, **rest: object) -> Issue:
+def _issue(setting: Setting, kind: str, what: Sentence | Both, **rest: object) -> Issue:
     return Issue.model_validate(
         {
             "kind": kind,
+            "sentence": what,
             "native": native_name(setting),
             "written": setting.raw,
             "file": setting.file,
