@@ -95,7 +95,7 @@ def test_the_question_is_the_fact_that_separates_the_leading_causes():
         rule_of("batch-size-too-large", signs=[{"fact": "train.max_length", "at_least": 1, "weight": 2.0}]),
         rule_of("memory-leak", prior=-3.0, signs=[{"fact": "train.precision", "is": "float32", "weight": 0.1}]),
     ]
-    case = case_of(oom__memory="gpu")
+    case = case_of(oom__memory="gpu", model__is_language_model=True)
     values = values_of(case)
     asked = questions([judge(rule, values) for rule in rules], values)
     assert asked[0].term.name == "train.max_length"
