@@ -112,7 +112,7 @@ def spoken(asked: str | None, kind: str = "text") -> Language:
     from oomdoc.report.out import can_write
 
     language = preferred(asked)
-    if language == "zh" and kind == "text" and not can_write("原因"):
+    if language == "zh" and kind == "text" and not can_write(say("zh", "report.cause")):
         if asked:
             diagnostics.say_error(say("en", "usage.no_chinese"))  # the terminal has no other characters
         return "en"

@@ -60,7 +60,7 @@ def entry_text(row: Row, fixes: Sequence[Row], undone: frozenset[str], language:
 
 
 def _details(row: Row, fixes: Sequence[Row], undone: frozenset[str], language: Language, columns: int) -> Iterator[str]:
-    colon = "：" if language == "zh" else ": "
+    colon = say(language, "mark.colon")
 
     def line(key: str, text: str) -> Iterator[str]:
         return wrap(mask(f"{say(language, f'history.{key}')}{colon}{text}"), columns, "", "  ")
@@ -91,14 +91,14 @@ def _details(row: Row, fixes: Sequence[Row], undone: frozenset[str], language: L
 
 
 def _found(row: Row, language: Language) -> str:
-    colon = "：" if language == "zh" else ": "
+    colon = say(language, "mark.colon")
     causes = json.loads(row["causes"])
     return _verdict(row, language) + (f"{colon}{_cause(causes[0], language)}" if causes else "")
 
 
 def _verdict(row: Row, language: Language) -> str:
     key = f"oom_{row['memory']}" if row["outcome"] == "oom" else row["outcome"]
-    joint = "，" if language == "zh" else ", "
+    joint = say(language, "mark.comma")
     told = say(language, f"verdict.{key}")
     return told + (joint + say(language, f"phase.{row['phase']}") if row["outcome"] == "oom" else "")
 
@@ -107,11 +107,11 @@ def _cause(cause: Row, language: Language) -> str:
     title = next((rule.title[language] for rule in rules() if rule.path == cause["rule"]), cause["cause"])
     standing = say(language, f"standing.{cause['standing']}")
     told = say(language, "report.standing_with", standing=standing, percent=round(100 * cause["probability"]))
-    return f"{title} [{cause['cause']}]" + (f"（{told}）" if language == "zh" else f" ({told})")
+    return f"{title} [{cause['cause']}]" + say(language, "mark.aside", text=told)
 
 
 def _followed(fix: Row, undone: frozenset[str], language: Language) -> str:
-    colon = "：" if language == "zh" else ": "
+    colon = say(language, "mark.colon")
     return f"{_shown(fix['at'])}  {_changes(fix)}{colon}{_became(fix, undone, language)}"
 
 
@@ -121,7 +121,7 @@ def _changes(fix: Row) -> str:
 
 
 def _became(fix: Row, undone: frozenset[str], language: Language) -> str:
-    joint = "；" if language == "zh" else "; "
+    joint = say(language, "mark.semicolon")
     told = say(language, f"aftermath.{fix['outcome']}" if fix["outcome"] else "history.open")
     if fix["outcome"]:
         key = "history.told_by" if fix["told_by"] else "history.told_by_person"

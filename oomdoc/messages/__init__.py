@@ -112,10 +112,11 @@ def told(text: object, language: Language) -> str:
     return text.zh if language == "zh" and isinstance(text, Said) else str(text)
 
 
-def joined(texts: "Iterable[str]", english: str = "; ", chinese: str = "；") -> Said:
+def joined(texts: "Iterable[str]") -> Said:
     """Several sentences as one."""
     several = list(texts)
-    return Said(english.join(several), chinese.join(told(text, "zh") for text in several))
+    between = said("mark.semicolon") if len(several) > 1 else Said("", "")
+    return Said(between.join(several), between.zh.join(told(text, "zh") for text in several))
 
 
 def reason(error: Exception) -> str:

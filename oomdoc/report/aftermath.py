@@ -33,7 +33,7 @@ def aftermath_block(aftermath: Aftermath, diagnosis: Diagnosis, language: Langua
 
 def aftermath_lines(aftermath: Aftermath, language: Language) -> Iterator[str]:
     """The same in one line for each change, without what shows it."""
-    colon = "：" if language == "zh" else ": "
+    colon = say(language, "mark.colon")
     return (
         mask(f"{_subject(one, language)}{colon}{say(language, f'aftermath.{one.became}')}")
         for one in aftermath.followed
@@ -122,7 +122,7 @@ def _sentences(one: Followed, diagnosis: Diagnosis, language: Language) -> Itera
 
 
 def _joined(titles: Iterable[str], language: Language) -> str:
-    return ("；" if language == "zh" else "; ").join(dict.fromkeys(titles))
+    return say(language, "mark.semicolon").join(dict.fromkeys(titles))
 
 
 def _unchanged(effect: Effect, one: Followed, language: Language) -> str:

@@ -8,7 +8,7 @@ from oomdoc.facts.fact import Fact
 from oomdoc.facts.model import Scalar
 from oomdoc.facts.vocabulary import term
 from oomdoc.memory.profile import MemoryProfile
-from oomdoc.messages import Language
+from oomdoc.messages import Language, say
 from oomdoc.report import blocks
 from oomdoc.report.compose import cause_block, compose
 from oomdoc.report.contract import (
@@ -51,9 +51,7 @@ def build_report(
             outcome=verdict.outcome,
             memory=verdict.memory,
             phase=verdict.phase,
-            summary=mask(
-                ("。" if language == "zh" else ". ").join(part for part in (head.headline, head.sentence) if part)
-            ),
+            summary=mask(say(language, "mark.stop").join(part for part in (head.headline, head.sentence) if part)),
         ),
         events=tuple(_events(diagnosis)),
         facts=tuple(_fact(fact) for fact in diagnosis.case.facts),

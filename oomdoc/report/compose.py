@@ -87,7 +87,7 @@ def _blocks(
         ask = question.term.ask_zh if language == "zh" else question.term.ask_en
         causes = dict.fromkeys(_title(diagnosis, cause, language) for cause in question.separates)
         key = "report.why_asked" if len(causes) > 1 else "report.why_asked_one"
-        why = say(language, key, causes=("；" if language == "zh" else "; ").join(causes))
+        why = say(language, key, causes=say(language, "mark.semicolon").join(causes))
         yield blocks.QuestionBlock(question.term.name, ask or "", why, question.term.choices)
     notes = _notes(diagnosis, language)
     if notes:
@@ -131,7 +131,7 @@ def verdict_block(diagnosis: Diagnosis, language: Language) -> blocks.VerdictBlo
     """Verdict, phase and the message's figures."""
     verdict = diagnosis.verdict
     case = diagnosis.case
-    joint = "，" if language == "zh" else ", "
+    joint = say(language, "mark.comma")
     if verdict.outcome == "oom":
         parts = [say(language, f"verdict.oom_{verdict.memory}")]
         index = case.fact("oom.gpu_index")

@@ -86,7 +86,7 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
         yield '<ul class="small">' + "".join(f"<li>{sentence}</li>" for sentence in said) + "</ul>"
     elif isinstance(block, blocks.VerificationBlock):
         yield f"<h2>{escape(block.title)}</h2><ul>"
-        colon = "：" if language == "zh" else ": "
+        colon = say(language, "mark.colon")
         for check in block.checks:
             told = "".join(f"<li>{escape(sentence)}</li>" for sentence in check.sentences)
             yield f"<li>{escape(check.subject)}{colon}<strong>{escape(check.said)}</strong><ul>{told}</ul></li>"
@@ -128,7 +128,7 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool) -> Iterator
         percent=round(100 * block.probability),
     )
     label = say(language, "report.cause" if lead else "report.also")
-    colon, aside = ("：", f"（{standing}）") if language == "zh" else (": ", f" ({standing})")
+    colon, aside = say(language, "mark.colon"), say(language, "mark.aside", text=standing)
     yield f'<h2>{escape(label)}{colon}{escape(block.title)}<span class="small">{escape(aside)}</span></h2><ul>'
     for reason in block.reasons if lead else block.reasons[:1]:
         yield f"<li>{escape(reason.sentence)}"

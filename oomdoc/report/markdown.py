@@ -57,7 +57,7 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
             yield ""
             yield f">{_quote(block.place)}"
     elif isinstance(block, blocks.BarBlock):
-        total = f"（{size(block.total_bytes)}）" if language == "zh" else f" ({size(block.total_bytes)})"
+        total = say(language, "mark.aside", text=size(block.total_bytes))
         yield f"**{escape(block.title)}{total}**"
         yield ""
         yield "| | |"
@@ -71,7 +71,7 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
         for place, step in enumerate(block.steps, 1):
             promise = f" *({say(language, f'remedy.{step.promise}')})*" if step.promise else ""
             written = f" — {code(step.native)}" if step.native else f" — {escape(step.how)}" if step.how else ""
-            between = "；" if language == "zh" else "; "
+            between = say(language, "mark.semicolon")
             cost = between + say(language, "remedy.cost", cost=escape(step.cost)) if step.cost else ""
             yield f"{place}. **{escape(step.title)}**{promise}{written}{cost}"
     elif isinstance(block, blocks.PredictionBlock):
@@ -80,7 +80,7 @@ def _block(block: blocks.Block, language: Language) -> Iterator[str]:
     elif isinstance(block, blocks.VerificationBlock):
         yield f"### {block.title}"
         yield ""
-        colon = "：" if language == "zh" else ": "
+        colon = say(language, "mark.colon")
         for check in block.checks:
             yield f"- {escape(check.subject)}{colon}**{escape(check.said)}**"
             yield from (f"  - {escape(sentence)}" for sentence in check.sentences)
@@ -107,7 +107,7 @@ def _cause(block: blocks.CauseBlock, language: Language, lead: bool, github: boo
         percent=round(100 * block.probability),
     )
     label = say(language, "report.cause" if lead else "report.also")
-    colon, aside = ("：", f"（{standing}）") if language == "zh" else (": ", f" ({standing})")
+    colon, aside = say(language, "mark.colon"), say(language, "mark.aside", text=standing)
     yield f"{'###' if lead else '####'} {label}{colon}{escape(block.title)}{aside}"
     yield ""
     for reason in block.reasons if lead else block.reasons[:1]:

@@ -7,6 +7,7 @@ from oomdoc.facts.units import GIB, size
 from oomdoc.memory.closed_form import Peak
 from oomdoc.memory.profile import Component, MemoryProfile, PhaseProfile
 from oomdoc.messages import Language, keys, say
+from oomdoc.report.layout import width
 
 _GLYPHS = "█▓▒░▚▞▤▥▦▧▨▩"
 _LETTERS = "WGOMALKTRBXCSP"
@@ -92,12 +93,12 @@ def sweep_csv(name: str, points: Sequence[tuple[int, Peak]]) -> str:
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Columns padded by display width (Chinese characters take two cells); figures align to the right."""
-    widths = [max(_cells(row[column]) for row in rows) for column in range(len(rows[0]))]
+    widths = [max(width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
-        cells = [row[0] + " " * (widths[0] - _cells(row[0]))]
+        cells = [row[0] + " " * (widths[0] - width(row[0]))]
         for column, text in enumerate(row[1:], start=1):
-            pad = " " * (widths[column] - _cells(text))
+            pad = " " * (widths[column] - width(text))
             cells.append(text + pad if text[:1] in "█#|" else pad + text)
         lines.append(("  " + "  ".join(cells)).rstrip())
     return "\n".join(lines)
@@ -119,8 +120,8 @@ def _figures(profile: MemoryProfile, language: Language) -> str:
 
 def _bars(profile: MemoryProfile, language: Language, columns: int, glyphs: bool) -> list[str]:
     labels = {phase.phase: say(language, f"moment.{phase.phase}") for phase in profile.phases}
-    left = max(_cells(label) for label in labels.values())
-    width = max(10, columns - left - 16)
+    left = max(width(label) for label in labels.values())
+    room = max(10, columns - left - 16)
     most = max([phase.allocated_bytes for phase in profile.phases] + [profile.capacity_bytes or 0]) or 1
     lines, used = [], set[Component]()
     for phase in profile.phases:
@@ -128,13 +129,13 @@ def _bars(profile: MemoryProfile, language: Language, columns: int, glyphs: bool
         for name in _ORDER:
             amount = sum(term.bytes for term in phase.terms if term.component == name)
             reached += amount
-            end = round(width * reached / most)
+            end = round(room * reached / most)
             bar += _mark(name, glyphs) * (end - filled)
             if end > filled:
                 used.add(name)
             filled = max(filled, end)
-        label = labels[phase.phase] + " " * (left - _cells(labels[phase.phase]))
-        lines.append(f"  {label}  {bar.ljust(width)}  {_gib(phase.allocated_bytes):>9}")
+        label = labels[phase.phase] + " " * (left - width(labels[phase.phase]))
+        lines.append(f"  {label}  {bar.ljust(room)}  {_gib(phase.allocated_bytes):>9}")
     legend = "  ".join(f"{_mark(name, glyphs)} {say(language, f'component.{name}')}" for name in _ORDER if name in used)
     return [*lines, f"  {legend}"]
 
@@ -151,8 +152,8 @@ def _terms(worst: PhaseProfile, profile: MemoryProfile, language: Language) -> l
     ]
     outside = [(name, count) for name, count in profile.components.items() if name in _OUTSIDE and count]
     rows.extend((say(language, f"component.{name}"), _gib(count), "", "") for name, count in outside)
-    left = max(_cells(row[0]) for row in rows)
-    return [f"  {row[0]}{' ' * (left - _cells(row[0]))}  {row[1]:>9}  {row[2]:>12}  {row[3]}".rstrip() for row in rows]
+    left = max(width(row[0]) for row in rows)
+    return [f"  {row[0]}{' ' * (left - width(row[0]))}  {row[1]:>9}  {row[2]:>12}  {row[3]}".rstrip() for row in rows]
 
 
 def term_text(name: str, formula: str, language: Language) -> str:
@@ -162,7 +163,7 @@ def term_text(name: str, formula: str, language: Language) -> str:
         name = known["names"].get(name, name)
         for english, chinese in known["words"]:
             formula = formula.replace(english, chinese)
-    return f"{name}{'：' if language == 'zh' else ': '}{formula}" if formula else name
+    return f"{name}{say(language, 'mark.colon')}{formula}" if formula else name
 
 
 def _mark(name: Component, glyphs: bool) -> str:
@@ -176,7 +177,3 @@ def _gib(count: int) -> str:
 
 def _signed(count: int) -> str:
     return f"{count / GIB:+.2f} GiB"
-
-
-def _cells(text: str) -> int:
-    return sum(2 if "⺀" <= character <= "￦" else 1 for character in text)

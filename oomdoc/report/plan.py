@@ -44,7 +44,7 @@ def _by_hand(step: Step, language: Language) -> str:
 
 def colon(language: Language) -> str:
     """Between a title and what it says."""
-    return "：" if language == "zh" else ": "
+    return say(language, "mark.colon")
 
 
 def _sentences(way: WayOut, language: Language, wishes: bool) -> Iterator[str]:
@@ -85,7 +85,7 @@ def changed(plan: Plan) -> list[str]:
 def title_of(offer: Offer, language: Language) -> str:
     """What a plan does, a remedy a phrase."""
     named = [remedy.called(language) for remedy in remedies_of(offer)]
-    return ("；" if language == "zh" else "; ").join(named or [say(language, "fix.repairs")])
+    return say(language, "mark.semicolon").join(named or [say(language, "fix.repairs")])
 
 
 def remedies_of(offer: Offer) -> list[Remedy]:
@@ -158,7 +158,7 @@ def peak_sentence(peak: Peak, language: Language) -> str:
         spare=size(peak.capacity_bytes - peak.device_bytes), saved=size(peak.saves_bytes),
     )  # fmt: skip
     pace = pace_of(peak, language)
-    return text + (("；" if language == "zh" else "; ") + pace if pace else "")
+    return text + (say(language, "mark.semicolon") + pace if pace else "")
 
 
 def pace_of(peak: Peak, language: Language) -> str:

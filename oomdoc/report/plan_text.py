@@ -63,7 +63,7 @@ def _hands(block: PlansBlock, language: Language, columns: int) -> Iterator[str]
 
 def _card(card: PlanCard, language: Language, columns: int) -> Iterator[str]:
     promise = say(language, f"remedy.{card.promise}")
-    aside = f"（{promise}）" if language == "zh" else f" ({promise})"
+    aside = say(language, "mark.aside", text=promise)
     head = f"{say(language, 'fix.plan', number=card.number)}{colon(language)}{card.title}{aside}"
     yield from wrap(mask(head), columns, "", "  ")
     for change in card.changes:

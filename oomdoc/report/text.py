@@ -119,7 +119,7 @@ class TextReport:
             percent=round(100 * block.probability),
         )
         label = say(self.language, "report.cause" if lead else "report.also")
-        colon = "：" if self.language == "zh" else ": "
+        colon = say(self.language, "mark.colon")
         head = f"{label}{colon}{mask(block.title)} [{block.cause}]{self._aside(standing)}"
         for line in wrap(head, self.columns, "", "  "):
             yield self.paint(line, "bold") if lead else line
@@ -158,7 +158,7 @@ class TextReport:
 
     def _verification(self, block: blocks.VerificationBlock) -> Iterator[str]:
         yield from self._heading(block.title)
-        colon = "：" if self.language == "zh" else ": "
+        colon = say(self.language, "mark.colon")
         style = {"confirmed": "good", "contradicted": "bad"}
         for check in block.checks:
             for line in wrap(mask(f"{check.subject}{colon}{check.said}"), self.columns, "  "):
@@ -171,7 +171,7 @@ class TextReport:
 
     def _aside(self, text: str) -> str:
         """A remark behind a text; the full-width bracket brings its own blank."""
-        return f"（{text}）" if self.language == "zh" else f" ({text})"
+        return say(self.language, "mark.aside", text=text)
 
     def _bullets(self, title: str, sentences: Sequence[str]) -> Iterator[str]:
         yield self.paint(say(self.language, title), "head")

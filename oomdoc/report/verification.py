@@ -54,7 +54,7 @@ def said(reason: Reason, language: Language) -> str:
     if reason.key.startswith(_REFUSED):
         why = reason.key.removeprefix(_REFUSED)
         instead = say(language, "verify.instead_busy" if why == "busy" else "verify.instead")
-        return say(language, f"probe_refused.{why}", **places) + ("；" if language == "zh" else "; ") + instead
+        return say(language, f"probe_refused.{why}", **places) + say(language, "mark.semicolon") + instead
     return say(language, f"verify.{reason.key}", **places)
 
 

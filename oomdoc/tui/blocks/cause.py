@@ -30,7 +30,7 @@ class CauseView(BlockView):
         for number, reason in enumerate(block.reasons if self.is_open else block.reasons[:_CLOSED_REASONS], 1):
             drawn += self._reason(reason, columns, f"  {number}. ")
         against = self.say("report.against")
-        colon = "：" if self.language == "zh" else ": "
+        colon = self.say("mark.colon")
         for reason in block.against if self.is_open else block.against[:1]:
             drawn += prose(f"{against}{colon}{reason.sentence}{self._weight(reason)}", columns, "  − ", "warn")
         if self.is_open:
