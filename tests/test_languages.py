@@ -1,7 +1,11 @@
 """What people read is said in their language: no sentence of ours is English only."""
 
 import ast
+import itertools
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -10,17 +14,47 @@ from oomdoc.cli import main
 from oomdoc.facts import base
 from oomdoc.ingest.encoding import decode
 from oomdoc.ingest.gpu import _sentence
+from oomdoc.ingest.syntax.setting import Reason
 from oomdoc.memory import catalog
 from oomdoc.memory.closed_form import estimate
 from oomdoc.memory.reading import from_facts
 from oomdoc.messages import Said, joined, keys, reason, said, sentence, told
 
 ROOT = Path(__file__).parents[1] / "oomdoc"
+WIDE = re.compile("[\u2e80-\u9fff\uff00-\uffef]")  # letters and marks of Chinese
 EXAMPLE = Path(__file__).parents[1] / "examples" / "minimind"
 # What takes a sentence for people as its first argument; the rule base's own errors are for who writes rules.
 SPEAKERS = {
     "UsageError", "BadParameter", "InputError", "PlanError", "ArchitectureError", "SettingsError", "say_error",
 }  # fmt: skip
+
+
+# Code that holds Chinese, and why it is no sentence to people. All else stands in messages/zh.toml or in knowledge/.
+CHINESE = {
+    "chat/grammar.py": "forms of what people type",
+    "chat/intents.py": "forms of what people type",
+    "chat/named.py": "forms of what people type",
+    "chat/natives.py": "forms of what people type",
+    "chat/numbers.py": "numerals as people type them",
+    "chat/paste.py": "forms of what people type",
+    "chat/patterns.py": "forms of what people type",
+    "chat/relative.py": "forms of what people type",
+    "chat/topics.py": "forms of what people type",
+    "chat/understand.py": "forms of what people type",
+    "chat/phrasings.py": "names of places in knowledge/phrasings",
+    "cli/ask.py": "the range of Chinese letters",
+    "ingest/gpu_names.py": "numerals and measure words of reports",
+    "ingest/prose.py": "forms of what reports say",
+    "ingest/sentences.py": "where sentences end",
+    "ingest/syntax/commands.py": "quotes and stops around commands",
+    "ingest/syntax/continuation.py": "the full-width blank",
+    "ingest/syntax/dumps.py": "words and colons before printed settings",
+    "ingest/syntax/yaml_text.py": "the ranges of letters that YAML allows",
+    "ingest/versions.py": "words between a name and its version",
+    "report/layout.py": "marks that a line may not begin or end with",
+}
+# What the chat says and offers beside knowledge/chat/said.yaml.
+CHAT = {"chat/greeting.py", "chat/handlers.py", "chat/lookup.py", "chat/plans.py", "chat/voice.py", "chat/walk.py"}
 
 
 def english_literals(path: Path) -> list[str]:
@@ -47,6 +81,91 @@ def test_no_error_is_written_in_one_language_only() -> None:
     """Sentences stand in messages/*.toml; the code names their key."""
     found = [one for path in sorted(ROOT.rglob("*.py")) for one in english_literals(path)]
     assert found == []
+
+
+def literals(tree: ast.AST) -> Iterator[ast.Constant]:
+    """The texts of a module, those within f-strings too, without docstrings."""
+    docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node
+
+
+def chinese_literals(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    lines = {node.lineno for node in literals(tree) if WIDE.search(str(node.value))}
+    return [f"{path.relative_to(ROOT)}:{line}" for line in sorted(lines)]
+
+
+def beside(node: ast.AST) -> list[ast.expr]:
+    """The values of an expression that stand side by side."""
+    if isinstance(node, ast.Tuple | ast.List):
+        return node.elts
+    if isinstance(node, ast.IfExp):
+        return [node.body, node.orelse]
+    if isinstance(node, ast.Call):
+        return [*node.args, *(keyword.value for keyword in node.keywords)]
+    return node.values if isinstance(node, ast.Dict) else []
+
+
+def text_of(node: ast.expr) -> str:
+    return "".join(str(one.value) for one in literals(node)) if isinstance(node, ast.Constant | ast.JoinedStr) else ""
+
+
+def pairs(path: Path) -> list[str]:
+    """Where a text with Chinese stands directly beside an English one: a choice of two, or several words."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for texts in itertools.pairwise(map(text_of, beside(node))):
+            chinese = [text for text in texts if WIDE.search(text)]
+            other = "".join(text for text in texts if text not in chinese)
+            enough = other if isinstance(node, ast.IfExp | ast.Dict) else re.search(r"[a-z]{2,},? [a-z]{2,}", other)
+            if len(chinese) == 1 and enough:
+                found.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}")
+                break
+    return found
+
+
+def test_chinese_stands_with_the_sentences_and_not_in_the_code() -> None:
+    """A sentence in code is a pair that the tests of parity never see. Files that must hold Chinese say why above."""
+    paths = {path.relative_to(ROOT).as_posix(): path for path in sorted(ROOT.rglob("*.py"))}
+    found = {name: lines for name, path in paths.items() if (lines := chinese_literals(path))}
+    assert [line for name, lines in found.items() if name not in {*CHINESE, *CHAT} for line in lines] == []
+    assert set(CHINESE) - set(found) == set(), "no longer needed"
+
+
+def test_no_code_says_the_same_twice() -> None:
+    """Readers of Chinese too take what they say from messages/*.toml."""
+    found = [one for path in sorted(ROOT.rglob("*.py")) for one in pairs(path)]
+    assert [one for one in found if one.partition(":")[0] not in CHAT] == []
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ('self.assume("no image is counted", "没有图片")', (1, 1)),
+        ('Issue(kind=kind, en=f"{a} is lost", zh=f"{a} 没有传到")', (1, 1)),
+        ('colon = "：" if language == "zh" else ": "', (1, 1)),
+        ("x = f\"{name}{'：' if zh else ': '}\"", (1, 1)),
+        ('NAMES = {"en": "cause", "zh": "原因"}', (1, 1)),
+        ('WORD = re.compile(r"训练|train")', (1, 0)),
+        ('say(language, "mark.colon")', (0, 0)),
+        ('def f():\n    """Reads 训练."""', (0, 0)),
+    ],
+)
+def test_pairs_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, expected: tuple[int, int]) -> None:
+    monkeypatch.setattr(f"{__name__}.ROOT", tmp_path)
+    (tmp_path / "one.py").write_text(code, encoding="utf-8")
+    assert (len(chinese_literals(tmp_path / "one.py")), len(pairs(tmp_path / "one.py"))) == expected
+
+
+def test_every_reason_and_every_way_of_sharing_work_has_its_sentence() -> None:
+    """Keys that the code puts together from data."""
+    assert {f"issue.{reason.replace('-', '_')}" for reason in get_args(Reason)} <= keys("en")
+    habits = itertools.chain.from_iterable(base.section("memory")["frameworks.yaml"].values())
+    ways = {f"assumed.spread_{entry['several']}" for entry in habits if "several" in entry}
+    assert len(ways) > 1
+    assert ways <= keys("en")
 
 
 def has_chinese(text: str) -> bool:
