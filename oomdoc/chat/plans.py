@@ -1,8 +1,9 @@
 """Plans for the conversation: what the remedies' solver offers, kept to the person's wishes, and their diffs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from oomdoc.chat.predictions import PredictionError, profile_of
 from oomdoc.chat.voice import setting, short, tell
@@ -11,7 +12,7 @@ from oomdoc.engine.findings import values_of
 from oomdoc.facts.case import Case
 from oomdoc.facts.lazy import lazy
 from oomdoc.facts.model import Value
-from oomdoc.messages import Language
+from oomdoc.messages import Language, say
 from oomdoc.remedies.advise import advise, capacity_of, model_of
 from oomdoc.remedies.options import Limits
 from oomdoc.remedies.remedy import PROMISES
@@ -19,13 +20,20 @@ from oomdoc.remedies.solver import Plan as Solved
 from oomdoc.remedies.solver import Solution, solve
 from oomdoc.report.blocks_chat import Block, DiffBlock, PlanRow, SayBlock
 
+if TYPE_CHECKING:
+    from oomdoc.patch.document import Original
+
 _MOST = 5
 _CONTINUED = lazy(r"\s*\\\n\s*")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One plan: the canonical facts it sets, its remedies, its predicted memory on the card."""
+    """One plan: the canonical facts it sets, its remedies, its predicted memory on the card.
+
+    `mended` are options that did not arrive and that every plan repairs, as they will read; `writes` is what of `sets`
+    is written beside them.
+    """
 
     number: int
     title: str
@@ -36,6 +44,8 @@ class Plan:
     device_bytes: int
     high_bytes: int
     capacity_bytes: int | None
+    writes: Mapping[str, Value] = field(default_factory=dict)
+    mended: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool | None:
@@ -47,13 +57,50 @@ class Plan:
         return False if self.device_bytes > self.capacity_bytes else None
 
 
-def plans_of(diagnosis: Diagnosis, keep: Sequence[str], most_gpus: int | None, language: Language) -> tuple[Plan, ...]:
-    """The solver's plans within the wishes. Raises PredictionError, with a sentence, where nothing can be predicted."""
-    solution = _solution(diagnosis, Limits(frozenset(keep), most_gpus))
-    found = list(solution.plans)
-    if not found and solution.leanest is not None:
-        found = [solution.leanest]
-    return tuple(_plan(number, plan, solution.capacity, language) for number, plan in enumerate(found[:_MOST], 1))
+def plans_of(
+    diagnosis: Diagnosis, keep: Sequence[str], most_gpus: int | None, language: Language, files: Sequence[Path] = ()
+) -> tuple[Plan, ...]:
+    """The plans of `oomdoc fix` for these files within the wishes, else the solver's own.
+
+    Raises PredictionError, with a sentence, where nothing can be predicted.
+    """
+    limits = Limits(frozenset(keep), most_gpus)
+    if files and (found := _written(diagnosis, limits, language, files)):
+        return found
+    solution = _solution(diagnosis, limits)
+    plans = list(solution.plans)
+    if not plans and solution.leanest is not None:
+        plans = [solution.leanest]
+    return tuple(_plan(number, plan, solution.capacity, language) for number, plan in enumerate(plans[:_MOST], 1))
+
+
+def _written(diagnosis: Diagnosis, limits: Limits, language: Language, files: Sequence[Path]) -> tuple[Plan, ...]:
+    from oomdoc.patch.way_out import way_out  # imported here: 20 ms, and only where files are at hand
+
+    way = way_out(diagnosis, _documents(files), limits=limits)
+    solution = way.advice.solution
+    found = []
+    for offer in way.offers[:_MOST] if solution else ():
+        if offer.plan is None or solution is None:
+            continue
+        plan = _plan(offer.number, offer.plan, solution.capacity, language)
+        mended = tuple(one.native for one in offer.edits.mended)
+        writes = {name: value for name, value in plan.sets.items() if name not in way.repairs}
+        found.append(replace(plan, writes=writes, mended=mended, title=plan.title or say(language, "fix.repairs")))
+    return tuple(found)
+
+
+def _documents(files: Sequence[Path]) -> list["Original"]:
+    from oomdoc.patch.document import load
+    from oomdoc.patch.errors import PatchError
+
+    documents: list[Original] = []
+    for path in files:
+        try:
+            documents.append(load(str(path)))
+        except PatchError:
+            continue
+    return documents
 
 
 def _solution(diagnosis: Diagnosis, limits: Limits) -> Solution:
@@ -75,8 +122,9 @@ def _plan(number: int, plan: Solved, capacity: int, language: Language) -> Plan:
     costs = [option.remedy.cost.told(language) for option in plan.options if option.remedy.cost]
     return Plan(
         number=number,
-        title=joint.join(option.remedy.title.told(language) for option in plan.options),
+        title=joint.join(option.remedy.called(language) for option in plan.options),
         sets=dict(plan.changes),
+        writes=dict(plan.changes),
         remedies=tuple(option.remedy.id for option in plan.options),
         promise=PROMISES[plan.rank],
         cost=joint.join(dict.fromkeys(costs)),
@@ -89,23 +137,22 @@ def _plan(number: int, plan: Solved, capacity: int, language: Language) -> Plan:
 def row_of(plan: Plan, case: Case) -> PlanRow:
     """A plan as a row of the table."""
     spare = plan.capacity_bytes - plan.device_bytes if plan.capacity_bytes and plan.fits is not False else None
-    changes = tuple(setting(name, value, case) for name, value in plan.sets.items())
+    changes = (*plan.mended, *(_native(name, value, case) for name, value in plan.writes.items()))
     return PlanRow(plan.number, plan.title, changes, plan.promise, plan.cost, plan.device_bytes, plan.fits, spare)
+
+
+def _native(name: str, value: Value, case: Case) -> str:
+    """A change in the framework's own words; without any, by the setting's name."""
+    from oomdoc.patch.native import native_words
+
+    return native_words(case, {name: value}) or setting(name, value, case)
 
 
 def diff_blocks(plan: Plan, case: Case, files: Sequence[Path], language: Language) -> tuple[Block, ...]:
     """What a plan would write into the person's files; nothing is written."""
-    from oomdoc.patch.document import Original, load  # imported here: 20 ms, and only a diff needs it
-    from oomdoc.patch.errors import PatchError
-    from oomdoc.patch.plan import plan_edits
+    from oomdoc.patch.plan import plan_edits  # imported here: 20 ms, and only a diff needs it
 
-    documents: list[Original] = []
-    for path in files:
-        try:
-            documents.append(load(str(path)))
-        except PatchError:
-            continue
-    edits = plan_edits(plan.sets, documents, known=case.facts)
+    edits = plan_edits(plan.writes, _documents(files), known=case.facts)
     drawn: list[Block] = [DiffBlock(edit.original.name, edit.diff, plan.number) for edit in edits.files]
     sentences = [
         tell(language, "diff_command", command=_on_one_line(command))
@@ -119,7 +166,7 @@ def diff_blocks(plan: Plan, case: Case, files: Sequence[Path], language: Languag
         for hand in edits.by_hand
     ]
     if not drawn and not sentences:
-        native = ", ".join(f"{short(name, case)} = {value}" for name, value in plan.sets.items())
+        native = ", ".join(f"{short(name, case)} = {value}" for name, value in plan.writes.items())
         sentences.append(tell(language, "diff_none", native=native))
     if sentences:
         drawn.append(SayBlock(tuple(sentences)))

@@ -20,7 +20,7 @@ def show_plans(state: State, understood: Understood, said: str) -> Turn:
             state.ruled_out.append(name)
     language = state.language
     try:
-        state.plans = plans.plans_of(state.diagnosis, state.keep, state.most_gpus, language)
+        state.plans = plans.plans_of(state.diagnosis, state.keep, state.most_gpus, language, _files(state))
     except PredictionError as error:
         return _unpredicted(state, error), ()
     if not state.plans:
@@ -65,6 +65,10 @@ def _plan(state: State, understood: Understood) -> tuple[plans.Plan | None, tupl
     return state.plans[number - 1], ()
 
 
+def _files(state: State) -> tuple[Path, ...]:
+    return plans.files_of(state.raw, state.folder, state.found.scripts)
+
+
 def show_diff(state: State, understood: Understood, said: str) -> Turn:
     """What would be written; nothing is."""
     del said
@@ -72,8 +76,7 @@ def show_diff(state: State, understood: Understood, said: str) -> Turn:
     if plan is None:
         return instead, ()
     state.shown = plan.number
-    files = plans.files_of(state.raw, state.folder, state.found.scripts)
-    drawn = plans.diff_blocks(plan, state.diagnosis.case, files, state.language)
+    drawn = plans.diff_blocks(plan, state.diagnosis.case, _files(state), state.language)
     state.by_hand = None if any(isinstance(block, DiffBlock) for block in drawn) else plan.number
     return (*drawn, *(_other(state, plan.number) if state.by_hand else ())), ()
 
@@ -96,7 +99,7 @@ def apply(state: State, understood: Understood, said: str) -> Turn:
         return (saying(state.language, "diff_first"), *drawn), ()
     if state.by_hand == plan.number:
         return (SayBlock((say(state.language, "session.by_hand"),)), *_other(state, plan.number)), ()
-    effect = Effect("apply", plan=plan.number, facts=dict(plan.sets))
+    effect = Effect("apply", plan=plan.number, facts=dict(plan.writes))
     return (saying(state.language, "applying", number=plan.number),), (effect,)
 
 

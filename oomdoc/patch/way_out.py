@@ -1,7 +1,7 @@
 """The whole way out of one failure: plans with the edits that write them, for command line, chat and reports."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,13 @@ class Offer:
 @dataclass(frozen=True, slots=True)
 class WayOut:
     """Everything that `oomdoc fix` shows. `single` is the number of the offer that is the least single change; `desk`
-    holds the documents, for the edits of other changes."""
+    holds the documents, for the edits of other changes; `repairs` is what options that did not arrive were to set."""
 
     advice: Advice
     offers: tuple[Offer, ...]
     single: int | None = None
     desk: "Desk | None" = None
+    repairs: Mapping[str, Value] = field(default_factory=dict)
 
 
 def way_out(
@@ -67,20 +68,21 @@ def way_out(
     limits = limits or Limits()
     if limits.possible is None:
         limits = replace(limits, possible=sayable(desk))
-    wanted = {**desk.repairs(), **(chosen or {})}
+    mended, chosen = desk.repairs(), dict(chosen or {})
+    wanted = {**mended, **chosen}
     advice = advise(diagnosis, limits=limits, headroom=headroom, chosen=wanted, weigh=weigh)
     if advice.solution is not None and not advice.solution.plans and not _enough(advice.solution):
         freely = advise(diagnosis, limits=replace(limits, possible=None), headroom=headroom, chosen=wanted, weigh=weigh)
         advice = freely if freely.solution is not None and freely.solution.plans else advice  # then it is done by hand
-    first = _repairs(advice, desk, chosen or {})
+    first = _repairs(advice, desk, mended, chosen)
     found = [
-        replace(offer, edits=plan_edits(_without_repairs(offer.changes, desk, chosen or {}), desk))
+        replace(offer, edits=plan_edits(_without_repairs(offer.changes, mended, chosen), desk))
         for offer in _offers(advice, wanted, len(first) + 1)
     ]
     offers = (*first, *found)
     if not offers and chosen:
         offers = (Offer(1, chosen, plan_edits(chosen, desk)),)
-    return WayOut(advice, offers, _single(advice, offers), desk)
+    return WayOut(advice, offers, _single(advice, offers), desk, mended)
 
 
 def _enough(solution: Solution) -> bool:
@@ -89,7 +91,7 @@ def _enough(solution: Solution) -> bool:
     return weight is not None and weight.device <= solution.room
 
 
-def _repairs(advice: Advice, desk: "Desk", chosen: Mapping[str, Value]) -> list[Offer]:
+def _repairs(advice: Advice, desk: "Desk", mended: Mapping[str, Value], chosen: Mapping[str, Value]) -> list[Offer]:
     """What was meant, as a plan of its own: first, unless it is known not to be enough and others are."""
     from oomdoc.patch.plan import plan_edits
 
@@ -102,14 +104,15 @@ def _repairs(advice: Advice, desk: "Desk", chosen: Mapping[str, Value]) -> list[
         if solution.plans and not _enough(solution):
             return []
         if weight is not None:
-            changes = {**desk.repairs(), **chosen}
+            changes = {**mended, **chosen}
             plan = Plan((), changes, weight, solution.before.device - weight.device, 0.0, 1.0, 0)
-    return [Offer(1, {**desk.repairs(), **chosen}, edits, plan)]
+    return [Offer(1, {**mended, **chosen}, edits, plan)]
 
 
-def _without_repairs(changes: Mapping[str, Value], desk: "Desk", chosen: Mapping[str, Value]) -> Mapping[str, Value]:
+def _without_repairs(
+    changes: Mapping[str, Value], mended: Mapping[str, Value], chosen: Mapping[str, Value]
+) -> Mapping[str, Value]:
     """The changes that are to be written beside the repairs, which every plan makes."""
-    mended = desk.repairs()
     return {name: value for name, value in changes.items() if name in chosen or mended.get(name) != value}
 
 
