@@ -34,7 +34,9 @@ from oomdoc.chat.patterns import (
     VALUE,
     knowledge,
     names_of,
+    needed,
     pattern,
+    units,
     value_behind,
 )
 from oomdoc.facts.model import Value
@@ -256,9 +258,11 @@ class _Reader:
 
     def _number(self, entry: dict[str, Any], start: int, number: re.Match[str], end: int) -> None:
         """Take one value for one setting, where it is free, plausible and not denied."""
-        if not self._free(start, end) or ("unless" in entry and pattern(entry["unless"]).search(self.text)):
+        if not self._free(start, end) or self._elsewhere(entry):
             return
         number_at = number.start("digits") if number["digits"] else number.start("word")
+        if self._of_another_kind(entry["fact"], start, number_at, max(number.end(), end)):
+            return
         if pattern(knowledge()["bounds"]).search(self.text[:number_at]):
             return
         if number["word"] and entry["of"] not in ("count", "length"):
@@ -269,6 +273,21 @@ class _Reader:
             return
         if value is not None and low <= value <= high and not self._is_denied(start, number_at):
             self._take(entry["fact"], value, start, end)
+
+    def _elsewhere(self, entry: dict[str, Any]) -> bool:
+        """Whether the utterance speaks of something that the entry is not about."""
+        if "needs" in entry and not needed(entry["needs"]).search(self.text):
+            return True
+        return "unless" in entry and pattern(entry["unless"]).search(self.text) is not None
+
+    def _of_another_kind(self, fact: str, start: int, number_at: int, end: int) -> bool:
+        """ "The largest batch at 4096 tokens": the number has a unit that is not the setting's, or answers another."""
+        if any(unit.match(self.text, end) and fact not in only for unit, only in units()):
+            return True
+        asked, at = (pattern(knowledge()[key]) for key in ("asked_largest", "asked_at"))
+        return bool(
+            start < number_at and asked.search(self.text[:start]) and at.search(self.text[start:number_at][-6:])
+        )
 
     def _is_denied(self, start: int, number_at: int) -> bool:
         """ "batch isn't 8", "不是 batch 8"; wishes ("不要超过 2048") are no denial of the number."""
@@ -293,17 +312,18 @@ class _Reader:
         for entry in knowledge()["words"]:
             for match in pattern(entry["pattern"]).finditer(self.text):
                 start, end = match.span()
-                if not self._free(start, end) or ("unless" in entry and pattern(entry["unless"]).search(self.text)):
+                if not self._free(start, end) or self._elsewhere(entry):
                     continue
                 reach = self.text[max(start - DENIAL_REACH, 0) : start]
-                denied = bool(before_pattern.search(reach)) and not OPEN_QUESTION.search(reach)
-                after = after_pattern.search(self.text[end:])
+                kept = "flips" not in entry and self._kept(start, end)
+                denied = bool(before_pattern.search(reach)) and not OPEN_QUESTION.search(reach) and not kept
+                after = None if kept else after_pattern.search(self.text[end:])
                 if after and not (
                     re.search("[\u4e00-\u9fff]$", after[0]) and GOES_ON.match(self.text, end + after.end())
                 ):
                     denied = not denied
                     self.taken.append((end, end + after.end()))
-                if self._only_touched(start, end):
+                if not kept and self._only_touched(start, end):
                     self.topics[entry["fact"]] = None
                     self.taken.append((start, end))
                     continue
@@ -318,6 +338,11 @@ class _Reader:
                     self.drops[entry["fact"]] = None
                     self.taken.append((start, end))
 
+    def _kept(self, start: int, end: int) -> bool:
+        """ "bf16 must not change": a value that is stated, to be kept."""
+        before, after = (pattern(knowledge()[key]) for key in ("kept_before", "kept_after"))
+        return bool(before.search(self.text[max(start - DENIAL_REACH, 0) : start]) or after.search(self.text[end:]))
+
     def _only_touched(self, start: int, end: int) -> bool:
         before, after = (pattern(knowledge()[key]) for key in ("touched_before", "touched_after"))
         reach = self.text[max(start - DENIAL_REACH, 0) : start]
@@ -331,9 +356,14 @@ class _Reader:
                 continue
             before = SEPARATOR.split(self.text[max(start - 24, 0) : start])[-1]
             around = before + "\n" + SEPARATOR.split(self.text[end : end + 16])[0]
-            shift = SHIFTS[match[2][0]]
-            amount = round(float(match[1]) * (1 << shift))
+            shift = SHIFTS[match[3][0]]
+            number = float(match[1]) if match[1] else whole_word(match[2])
+            if not number or pattern(words["elsewhere"]).search(around):
+                continue
+            amount = round(number * (1 << shift))
             fact = next((name for name in words["kinds"] if pattern(words["kinds"][name]).search(around)), None)
+            if pattern(words["others"]).search(self.text[: end + 24]) and pattern(words["held"]).search(around):
+                fact = "hardware.other_process_bytes" if fact in (None, "hardware.gpu_total_bytes") else "none"
             if fact in (None, "hardware.gpu_total_bytes") and self._is_part(start, end):
                 continue
             if fact is None:
@@ -342,6 +372,7 @@ class _Reader:
             low, high = words["range"].get(fact or "", (1 << 28, 1 << 46))
             if (
                 fact
+                and fact != "none"
                 and low <= amount <= high
                 and not re.search(r"(?:\d|-|~|\d\s?(?:or|/|或者?|还是))\s?$", self.text[:start])
             ):
@@ -352,7 +383,10 @@ class _Reader:
         before, after = (pattern(knowledge()["sizes"][key]) for key in ("part_before", "part_after"))
         reach = self.text[max(start - 16, 0) : start]
         total, machine = (pattern(knowledge()["sizes"][key]) for key in ("total", "machine"))
-        if total.search(self.text) or (machine.search(self.text[:start]) and "gpu" not in reach and "卡" not in reach):
+        clause = SEPARATOR.split(self.text[:start])[-1]
+        of_card = pattern(knowledge()["sizes"]["of_card"]).search(clause) and not machine.search(clause)
+        owned = "gpu" in reach or "卡" in reach or of_card
+        if total.search(self.text) or (machine.search(self.text[:start]) and not owned):
             return True
         return bool(before.search(reach) or after.search(self.text[end:]))
 

@@ -13,9 +13,11 @@ PATH: Final = re.compile(
     re.ASCII,
 )
 SIZE: Final = re.compile(
-    r"(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
+    r"(?:(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)|(?<![几数上十百千万第每.\d])([一二两三四五六七八九十百]{1,5}))\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
 )
-BECOMES: Final = re.compile(r"换成|换到|换为|改成|改为|改用|变成|切换?到|->|→|(?<![a-z])to(?![a-z])")
+BECOMES: Final = re.compile(
+    r"what about|how about|what if|换成|换到|换为|改成|改为|改用|变成|切换?到|->|→|(?<![a-z])to(?![a-z])"
+)
 SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
 SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
 BARE_CARD: Final = re.compile(
@@ -30,7 +32,8 @@ RANGE: Final = re.compile(
     r"|(?<!从)(?<!从 )(?<!from )(?<![\d.,])\d[\d.,]*\s?(?:k|万)?\s?(?:到|至)\s?$"
 )
 NOT_COUNTED: Final = re.compile(
-    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$|(?:加上?|add|adding|plus|每|第|另|这|那|哪|某|该|其中|前|后|per|each|every|another|which"
+    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$"
+    r"|(?:加上?|add|adding|plus|每(?:台|机|个?节点)?|第|另|这|那|哪|某|该|其中|前|后|(?:per|each|every)(?: (?:node|machine|box|server))?|another|which"
     r"|the other|only|gpu|card|卡)\s?$"
 )
 
@@ -66,6 +69,21 @@ def pattern(source: str) -> re.Pattern[str]:
 
 
 @cache
+def needed(source: str) -> re.Pattern[str]:
+    """What an utterance must say besides; "@fails": that the run ended badly."""
+    return re.compile(source.replace("@fails", knowledge()["fails"]))
+
+
+@cache
+def units() -> list[tuple[re.Pattern[str], frozenset[str]]]:
+    """(what stands behind a number, the settings whose unit it is)."""
+    return [
+        (re.compile(rf"\s?(?:个\s?)?(?:{entry['pattern']})"), frozenset(entry["only"]))
+        for entry in knowledge()["units"]
+    ]
+
+
+@cache
 def links() -> str:
     """What may stand between a name and its value."""
     words = knowledge()["links"]
@@ -95,7 +113,9 @@ def names_of(place: int, *, value_first: bool) -> re.Pattern[str] | None:
         )
     if not entry["names"]:
         return None
-    return re.compile(rf"(?<![a-z0-9_])(?:{'|'.join(entry['names'])}){NAME_ENDS}{entry.get('after', '')}")
+    names = "|".join(entry["names"]).replace("[_ ]", "[_ -]")
+    # The tail of a hyphenated option ("max-model-len") is not a name of its own.
+    return re.compile(rf"(?<![a-z0-9_])(?<![a-z]-)(?:{names}){NAME_ENDS}{entry.get('after', '')}")
 
 
 @cache

@@ -19,9 +19,19 @@ def _words() -> tuple[frozenset[str], frozenset[str]]:
 _ANY: Final = re.compile(r"(?<![a-z0-9_./=-])[a-z_]+\d?(?![a-z0-9_./=])")
 
 
+@cache
+def _simplified() -> dict[int, str]:
+    table = base.section("chat")["traditional.yaml"]["characters"]
+    return {ord(pair[0]): pair[1] for row in table for pair in row.split()}
+
+
 def corrected(text: str) -> str:
-    """The text with misspelt words put right."""
+    """The text with misspelt words put right, and traditional characters as simplified ones."""
     document = base.section("chat")["words.yaml"]
+    if not text.isascii():
+        text = text.translate(_simplified())
+        for written, meant in base.section("chat")["traditional.yaml"]["words"].items():
+            text = text.replace(written, meant)
     slips = document["slips"]
     for written, meant in document["misspelt"].items():
         text = text.replace(written, meant)
