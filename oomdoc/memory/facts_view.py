@@ -6,7 +6,7 @@ from typing import Any
 from oomdoc.memory.architecture import Architecture
 from oomdoc.memory.knowledge import habits, version
 from oomdoc.memory.settings import SettingsError
-from oomdoc.messages import Sentence, said, sentence
+from oomdoc.messages import Sentence, said
 
 _LIMITS = {
     "train.per_device_batch_size": 65_536, "train.max_length": 20_000_000, "train.sequence_tokens": 20_000_000,
@@ -54,7 +54,7 @@ class FactsView:
 
     def assume(self, key: str, **places: object) -> None:
         """Note one assumption."""
-        self.said.append(sentence(key, **places))
+        self.said.append(Sentence(key, tuple(places.items())))
 
 
 def names(value: Any) -> tuple[str, ...]:
