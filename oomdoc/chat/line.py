@@ -14,7 +14,7 @@ from oomdoc.chat.reply import Effect, Outcome, Reply
 from oomdoc.chat.session import Dialogue
 from oomdoc.chat.start import split_paths
 from oomdoc.chat.stdin import Lines
-from oomdoc.messages import say
+from oomdoc.messages import say, spoken_in
 from oomdoc.report.blocks_chat import Block, SayBlock, Tone
 from oomdoc.report.blocks_chat_text import ChatText
 from oomdoc.report.out import write
@@ -32,12 +32,14 @@ class LineMode:
     """
 
     def __init__(
-        self, dialogue: Dialogue, drawer: ChatText, source: TextIO | None = None, *, python: str | None = None
-    ) -> None:
+        self, dialogue: Dialogue, drawer: ChatText, source: TextIO | None = None, *, python: str | None = None,
+        adapts: bool = False,
+    ) -> None:  # fmt: skip
         self._dialogue = dialogue
         self._drawer = drawer
         self._source = source or sys.stdin
         self._python = python
+        self._adapts = adapts
         self._asks = self._source.isatty() and sys.stdout.isatty()
         self._over = False
         self._lines = Lines(self._source)
@@ -55,11 +57,18 @@ class LineMode:
             self._to_the_end = True
             self._follow(watch)
         for utterance in self._utterances():
+            self._listen(utterance)
             self._turn(self._dialogue.say(utterance))
             if self._over:
                 break
         diagnosis = self._dialogue.diagnosis
         return 0 if diagnosis.findings or diagnosis.verdict.outcome == "not_oom" else 1
+
+    def _listen(self, utterance: str) -> None:
+        """Answer in the language that is spoken, where none was chosen."""
+        if self._adapts and (language := spoken_in(utterance)):
+            self._dialogue.language = language
+            self._drawer.speak(language)
 
     def _turn(self, reply: Reply) -> None:
         self._show(reply.blocks)

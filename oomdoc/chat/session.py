@@ -41,7 +41,6 @@ class Dialogue:
         journal: Journal | None = None,
         folder: Path | None = None,
     ) -> None:
-        self.language: Language = language
         self.journal = journal
         self.folder = folder
         self.found: Found = look_around(folder) if folder is not None else Found()
@@ -50,6 +49,15 @@ class Dialogue:
         self._cases = Cases()
         self._doing: Doing | None = None
         self._pastes: dict[int, str] = {}
+
+    @property
+    def language(self) -> Language:
+        """The language of the answers."""
+        return self._state.language
+
+    @language.setter
+    def language(self, language: Language) -> None:
+        self._state.language = language
 
     def open(self) -> tuple[Block, ...]:
         """The greeting: what was found and taken, the verdict, the leading cause, the first question; or the

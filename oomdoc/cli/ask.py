@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred
+from oomdoc.messages import preferred, spoken_in
 
 if TYPE_CHECKING:
     from oomdoc.chat.reply import Reply
@@ -38,7 +38,7 @@ def command(
     said = " ".join(utterance)
     if said == "-":
         said = sys.stdin.read()
-    language = preferred(lang or ("zh" if any("\u4e00" <= char <= "\u9fff" for char in said) else None))
+    language = preferred(lang or spoken_in(said))
     case = read_inputs(list(logs), configs=list(configs)) if logs or configs else None
     dialogue = Dialogue(case, language=language)
     if case is not None:

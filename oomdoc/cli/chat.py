@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred, said, say
+from oomdoc.messages import is_chosen, preferred, said, say
 
 
 @click.command(name="chat")
@@ -63,4 +63,4 @@ def command(
         diagnostics.say_error(line)
     if journal is not None and journal.note:
         diagnostics.say_error(say(language, "session.not_on_disk", reason=journal.note))
-    return LineMode(begun.dialogue, drawer, python=python).run(begun.blocks, watch)
+    return LineMode(begun.dialogue, drawer, python=python, adapts=not is_chosen(lang)).run(begun.blocks, watch)

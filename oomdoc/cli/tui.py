@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from oomdoc.cli import diagnostics
-from oomdoc.messages import preferred, say
+from oomdoc.messages import is_chosen, preferred, say
 
 
 @click.command(name="tui")
@@ -70,7 +70,9 @@ def open_room(
                 language, Path.cwd(), files=files, configs=configs, resume=resume, python=python, logs=spool is None
             )
             watched, ended = (str(spool.path), lambda: spool.ended) if spool else (watch, None)
-            app = DoctorApp(doctor, watched=watched, ended=ended, theme=theme, ascii_only=ascii_only)
+            app = DoctorApp(
+                doctor, watched=watched, ended=ended, theme=theme, ascii_only=ascii_only, adapts=not is_chosen(lang)
+            )
             code = app.run()
             if spool and not spool.ended:
                 diagnostics.say_error(say(language, "tui.run_goes_on"))

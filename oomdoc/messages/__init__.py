@@ -133,6 +133,17 @@ def keys(language: Language) -> frozenset[str]:
     return frozenset(_table(language))
 
 
+def is_chosen(asked: str | None = None) -> bool:
+    """Whether the person chose a language for oomdoc; the locale of a server is nobody's choice."""
+    return bool(asked or os.environ.get("OOMDOC_LANG"))
+
+
+def spoken_in(text: str) -> Language | None:
+    """The language somebody writes in, where their letters tell it: Chinese; None for others, which options and names
+    of models are written in too."""
+    return "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else None
+
+
 def preferred(asked: str | None = None) -> Language:
     """The language to speak: what was asked for, then OOMDOC_LANG, then the locale."""
     for source in (

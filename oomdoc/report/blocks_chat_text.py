@@ -35,6 +35,11 @@ class ChatText:
         self.spoken = spoken
         self._report = TextReport(language, columns, paint, ascii_only)
 
+    def speak(self, language: Language) -> None:
+        """Another language from here on."""
+        self.language = language
+        self._report = TextReport(language, self.columns, self.paint, self.ascii_only)
+
     def render(self, drawn: Sequence[chat.Block]) -> str:
         """All blocks, an empty line between, a newline at the end."""
         parts = []

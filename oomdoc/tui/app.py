@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from oomdoc.ingest.gpu import GpuReading, read_gpus
-from oomdoc.messages import Language, say
+from oomdoc.messages import Language, say, spoken_in
 from oomdoc.report.blocks_chat import SaidBlock
 from oomdoc.tui import themes
 from oomdoc.tui.actions import action, bindings, slash_of
@@ -78,11 +78,13 @@ class DoctorApp(Room):
         theme: str | None = None,
         ascii_only: bool = False,
         place: str = "",
+        adapts: bool = False,
     ) -> None:
         super().__init__(driver_class=_driver())
         self.doctor = doctor
         self.language: Language = doctor.language
         self.ascii_only = ascii_only
+        self._adapts = adapts
         self.performer = Performer(self)
         self.turns = Turns(self)
         self._place = place or str(doctor.folder)
@@ -246,7 +248,9 @@ class DoctorApp(Room):
             self.say_to_doctor(event.text)
 
     def say_to_doctor(self, text: str, shown: str | None = None) -> None:
-        """One utterance; shown at once, answered when its turn comes."""
+        """One utterance; shown at once, answered when its turn comes; in its language, where none was chosen."""
+        if self._adapts and spoken_in(text) not in (None, self.language):
+            self.speak("zh")
         self.run_worker(self.chat.add([SaidBlock.of(shown or text)]))
         self.turns.submit(say(self.language, "tui.thinking"), lambda _: self.doctor.say(text))
 

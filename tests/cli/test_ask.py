@@ -82,6 +82,15 @@ def test_line_mode_speaks_without_glyphs(capsys: pytest.CaptureFixture[str]) -> 
     assert dialogue.case.value("train.max_length") == 4096
 
 
+@pytest.mark.parametrize(("adapts", "told"), [(True, "为什么是"), (False, "Why: ")])
+def test_line_mode_answers_in_the_language_that_is_spoken(
+    adapts: bool, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A server's locale is nobody's choice; a language that was asked for is."""
+    LineMode(Dialogue(folder=EXAMPLE), ChatText("en"), io.StringIO("为什么\n"), adapts=adapts).run()
+    assert told in capsys.readouterr().out
+
+
 def test_applying_in_line_mode_writes_the_file_and_undo_restores_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

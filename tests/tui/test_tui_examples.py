@@ -71,3 +71,19 @@ async def test_from_the_folder_to_a_change_and_back(
 def marked(app: DoctorApp) -> str:
     lines = app.screen.query_one(LogLines)
     return lines.lines.line(lines.marked) or ""
+
+
+@pytest.mark.parametrize(("adapts", "language"), [(True, "zh"), (False, "en")])
+async def test_the_room_answers_in_the_language_that_is_spoken(
+    adapts: bool, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    app = DoctorApp(Doctor("en", tmp_path), cards=lambda: NO_CARDS, theme="dark", adapts=adapts)
+    async with app.run_test(size=(100, 40)) as pilot:
+        await settled(app, pilot)
+        app.prompt.insert_text_at_cursor("你能做什么？")
+        await pilot.press("enter")
+        await settled(app, pilot)
+        assert app.language == language
+        assert app.doctor.dialogue is not None
+        assert app.doctor.dialogue.language == language
