@@ -11,6 +11,7 @@ from oomdoc.memory.profile import Component, MemoryProfile, Phase, PhaseProfile,
 from oomdoc.messages import Sentence, sentence
 from oomdoc.probe.host import Progress, Worker
 from oomdoc.probe.plan import Plan, plan_of
+from oomdoc.probe.remarks import remark
 
 _GROUP_LIMIT = 24  # groups of modules listed by name; the rest is one term
 _DOUBT = 0.03  # kernels' own temporaries, cuDNN workspaces: what a dry run cannot see, as a share of the step's tensors
@@ -66,7 +67,8 @@ def profile_of(plan: Plan, answer: Mapping[str, Any]) -> MemoryProfile:
         method="dry_run", phases=phases, peak_phase=worst.phase, allocated_bytes=allocated, reserved_bytes=reserved,
         device_bytes=device, low_bytes=max(0, allocated + sum(part.bytes for part in beside) - doubt),
         high_bytes=device + doubt, capacity_bytes=settings.capacity or None, components=components,
-        assumptions=(*stood_said(plan.model.name, answer.get("built")), *plan.assumed, *(answer.get("notes") or ())),
+        assumptions=(*stood_said(plan.model.name, answer.get("built")), *plan.assumed,
+                     *map(remark, answer.get("notes") or ())),
         basis=f"{answer.get('class')} of transformers {(answer.get('versions') or {}).get('transformers', '?')}",
     )  # fmt: skip
 

@@ -9,7 +9,6 @@ from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language, say
 from oomdoc.report.layout import clip, pad, width
 from oomdoc.report.memory_text import profile_text, table
-from oomdoc.report.worker_notes import remark
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 _ASCII = "_.-=+*%#"
@@ -46,8 +45,7 @@ def dryrun_text(
     if answer.get("kernels"):
         kernels = ", ".join(f"{name} {count}" for name, count in answer["kernels"].items())
         lines += ["", say(language, "dryrun.kernels", kernels=kernels)]
-    notes = [say(language, "dryrun.excluded"), *(remark(note, language) for note in answer.get("notes") or ())]
-    lines += [f"  - {note}" for note in notes]
+    lines.append(f"  - {say(language, 'dryrun.excluded')}")
     versions = answer.get("versions") or {}
     lines.append(
         say(

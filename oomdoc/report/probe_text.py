@@ -7,8 +7,8 @@ from oomdoc.facts.units import size
 from oomdoc.memory.profile import MemoryProfile
 from oomdoc.messages import Language, say, told
 from oomdoc.probe.endings import ending
+from oomdoc.probe.remarks import remark
 from oomdoc.report.memory_text import table
-from oomdoc.report.worker_notes import remark
 
 _NAMES = {"closed_form": "estimate", "dry_run": "dryrun", "probe": "probe"}
 
@@ -33,7 +33,7 @@ def probe_text(
     if answer.get("ranks"):
         lines += ["", *_ranks(answer["ranks"], language)]
     remarks = [said[language == "zh"] for said in answer.get("said") or ()]
-    remarks += [remark(str(note), language) for note in answer.get("notes") or ()]
+    remarks += [told(remark(str(note)), language) for note in answer.get("notes") or ()]
     lines += ["", *(f"  - {each}" for each in remarks)] if remarks else []
     return "\n".join(lines) + "\n"
 

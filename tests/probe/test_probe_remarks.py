@@ -2,11 +2,16 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import oomdoc
-from oomdoc.report.worker_notes import remark
+from oomdoc.messages import Sentence, told
+from oomdoc.probe.dryrun import profile_of
+from oomdoc.probe.plan import plan_of
+from oomdoc.probe.remarks import remark
+from oomdoc.report.dryrun_text import dryrun_text
 
 PROBE = Path(oomdoc.__file__ or "").parent / "probe"
 
@@ -24,8 +29,8 @@ PROBE = Path(oomdoc.__file__ or "").parent / "probe"
     ],
 )
 def test_remarks_are_translated_with_their_places(note: str, chinese: str) -> None:
-    assert remark(note, "zh") == chinese
-    assert remark(note, "en") == note
+    assert told(remark(note), "zh") == chinese
+    assert told(remark(note), "en") == note
 
 
 def test_every_remark_of_the_workers_has_its_sentence() -> None:
@@ -36,7 +41,7 @@ def test_every_remark_of_the_workers_has_its_sentence() -> None:
         if isinstance(node, ast.Call) and is_remark(node)
     ]
     assert len(remarks) > 10
-    assert [each for each in remarks if remark(each, "zh") == each] == []
+    assert [each for each in remarks if not isinstance(remark(each), Sentence)] == []
 
 
 def is_remark(node: ast.Call) -> bool:
@@ -56,3 +61,16 @@ def said(node: ast.expr) -> str:
         return str(node.value)
     assert isinstance(node, ast.JoinedStr)
     return "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in node.values)
+
+
+def test_a_dry_run_tells_its_remarks_in_both_languages() -> None:
+    """They stand once, beside what was assumed."""
+    plan = plan_of({"model.name": "Qwen2.5-0.5B", "train.method": "full", "train.max_length": 256})
+    note = "optimizer galore_adamw is not known: AdamW was run in its place"
+    held: dict[str, Any] = {"component": "weights", "name": "w", "bytes": 1024, "count": 1}
+    phase = {"phase": "forward", "moment": "", "allocated_bytes": 1024, "terms": [held]}
+    answer = {"phases": [phase], "allocated_bytes": 1024, "reserved_bytes": 2048, "notes": [note]}
+    profile = profile_of(plan, answer)
+    assert profile.assumed[-1] == note
+    assert profile.assumed_zh[-1] == "不认识优化器 galore_adamw，以 AdamW 代替运行"
+    assert dryrun_text(profile, answer, "zh").count("galore_adamw") == 1

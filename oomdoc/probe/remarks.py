@@ -1,19 +1,17 @@
-"""What a worker remarks, in the reader's language: workers speak English, and [worker_note] knows their sentences."""
+"""What workers remark, as sentences of both languages: they speak English, and [worker_note] knows what they say."""
 
 import re
 from functools import cache
 
-from oomdoc.messages import Language, keys, say
+from oomdoc.messages import Sentence, keys, say
 
 
-def remark(note: str, language: Language) -> str:
-    """The remark in a language; one that nobody knows is left as it is."""
-    if language == "en":
-        return note
+def remark(note: str) -> Sentence | str:
+    """The remark by its key; one that nobody knows is left as it is."""
     for key, form in _forms():
         match = form.fullmatch(note)
         if match:
-            return say(language, key, **match.groupdict())
+            return Sentence(key, tuple(match.groupdict().items()))
     return note
 
 
