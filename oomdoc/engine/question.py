@@ -66,7 +66,9 @@ def _note(
 ) -> None:
     """Remember how far an answer could move a cause; facts that follow from another are asked for by that one."""
     declared = askable(fact)
-    if declared is None or declared.name in values or (declared.ask_where and values.get(declared.ask_where) is not True):
+    if declared is None or declared.name in values:
+        return
+    if declared.ask_where and values.get(declared.ask_where) is not True:
         return
     yes, no = swings.setdefault(declared.name, {}).get(place, (0.0, 0.0))
     swings[declared.name][place] = (yes + change[0], no + change[1])

@@ -1,10 +1,12 @@
 """The memory model as a witness in a case: the predicted profile, and what the figures say about the settings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from oomdoc.engine.findings import values_of
 from oomdoc.facts.case import Case
-from oomdoc.facts.fact import How
+from oomdoc.facts.fact import Fact, How, Source
 from oomdoc.facts.lazy import dataclass
+from oomdoc.facts.model import Value
 from oomdoc.facts.units import size
 from oomdoc.memory.architecture import Architecture, ArchitectureError
 from oomdoc.memory.model_facts import exact_architecture
@@ -16,6 +18,8 @@ from oomdoc.memory.witness import Testimony
 _TRAINING = ("train.method", "train.per_device_batch_size")
 _CURES = 1.0  # log-odds for a cause without which the run would fit
 _LENGTH = ("train.sequence_tokens", "train.max_length")
+_SEEN = 2.0  # weight from which a tensor was recognised at the place where it was asked for
+_SURE = 1.0  # weight from which what the witness solved for is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +45,31 @@ def testify(case: Case) -> Testified:
 
     try:
         settings = from_case(case, architecture)
+        read = list(witness(case, architecture, settings))
+        if told := solved(read, values_of(case)):  # what the failed allocation tells counts from here on
+            source = Source(how=How.DERIVED, derived_from=("oom.tried_to_allocate_bytes",))
+            case = case.with_facts(Fact(name=name, value=value, source=source) for name, value in told.items())
+            settings = from_case(case, architecture)
         profile = estimate(architecture, settings)
-        found = [*witness(case, architecture, settings), *_counterfactuals(profile, architecture, settings)]
+        found = [*read, *_counterfactuals(profile, architecture, settings)]
         return Testified(profile, tuple(sorted(found, key=lambda one: -one.weight)))
     except (ArchitectureError, SettingsError):
         return Testified()
+
+
+def solved(testimonies: Iterable[Testimony], facts: Mapping[str, Value]) -> dict[str, Value]:
+    """What the failed allocation tells about the run beyond `facts`: the tokens of the sample that failed, and that
+    attention scores were made."""
+    found: dict[str, Value] = {}
+    for one in testimonies:
+        tower = one.term.startswith(("scores", "mask")) and facts.get("model.is_vision_language") is True
+        if one.term.startswith("scores") and one.weight >= _SEEN and not tower and "model.attention" not in facts:
+            found["model.attention"] = "eager"  # a tensor of scores was asked for, so no fused kernel ran
+        if one.weight >= _SURE and not tower:  # where images are seen, a quadratic tensor may be the tower's
+            for name, value in one.facts.items():
+                if name not in facts:
+                    found.setdefault(name, value)
+    return found
 
 
 def _counterfactuals(profile: MemoryProfile, architecture: Architecture, settings: Settings) -> Iterator[Testimony]:

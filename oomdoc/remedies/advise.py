@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias
 
 from oomdoc.engine.diagnosis import Diagnosis
 from oomdoc.engine.findings import values_of
+from oomdoc.engine.testimony import solved
 from oomdoc.facts import base
 from oomdoc.facts.lazy import dataclass
 from oomdoc.facts.model import Value
@@ -25,8 +26,6 @@ _MOST = 4
 _SPENT = -1.0  # fondness of a remedy that was tried in vain: its steps cost half as much again
 _TIED = 0.85  # of the leading cause's probability
 _SITUATION = {"hardware.platform", "run.kind", "oom.ecosystem", "train.method", "model.image_input"}
-_SEEN = 2.0  # weight from which a tensor was recognised at the place where it was asked for
-_SURE = 1.0  # weight from which what the witness solved for is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +148,8 @@ def capacity_of(facts: Mapping[str, Value]) -> int:
 
 
 def solved_facts(diagnosis: Diagnosis, facts: Mapping[str, Value]) -> dict[str, Value]:
-    """What the failed allocation tells about the data: the tokens of the sample that failed."""
-    found: dict[str, Value] = {}
-    for one in diagnosis.testified.testimonies:
-        tower = one.term.startswith(("scores", "mask")) and facts.get("model.is_vision_language") is True
-        if one.term.startswith("scores") and one.weight >= _SEEN and not tower and "model.attention" not in facts:
-            found["model.attention"] = "eager"  # a tensor of scores was asked for, so no fused kernel ran
-        if one.weight >= _SURE and not tower:  # where images are seen, a quadratic tensor may be the tower's
-            for name, value in one.facts.items():
-                if name not in facts:
-                    found.setdefault(name, value)
-    return found
+    """What the failed allocation tells about the run beyond `facts`."""
+    return solved(diagnosis.testified.testimonies, facts)
 
 
 def _fond(diagnosis: Diagnosis) -> dict[str, float]:

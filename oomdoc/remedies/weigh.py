@@ -88,7 +88,7 @@ class Scale:
         return weight._replace(high=weight.high + self.doubt + self._doubted(left))
 
     def _doubted(self, left: float) -> int:
-        """That a smaller number takes its part of what was proven is a guess: the worst case is that all of it stays."""
+        """That a smaller number takes its part of what was proven is a guess: at worst all of it stays."""
         return int(self.proved * (1 - left)) if 0 < left < 1 else 0
 
     def settled(self, chosen: Mapping[str, Value]) -> "Scale":
