@@ -11,22 +11,23 @@ from oomdoc.chat.relative import changes
 from oomdoc.chat.topics import asks, causes_in, glossary_terms
 from oomdoc.facts import base
 
-VALUE, CAUSE, NUMBER = "\ue000", "\ue001", "\ue004"
+VALUE, CAUSE, NUMBER, OPTION = "\ue000", "\ue001", "\ue004", "\ue005"
 _TOKEN: Final = re.compile(r"[a-z_][a-z_'-]*|[\u3400-\u9fff]|[\ue000-\ue00f]|[?!:]|\.\.\.|…")
+_NAME: Final = re.compile(r"(?<![\w/.])-{0,2}[a-z][a-z0-9]*(?:_[a-z0-9]+)+(?![\w/])", re.ASCII)
 _DIGITS: Final = re.compile(r"\d[\d.,]*")
 _LONGEST: Final = 3  # tokens in a row
 _STEM: Final = 5  # letters that words of one family share
 
 
 def marked(text: str, found: Mentions) -> str:
-    """The text with every setting that was read, and every other number, put as a mark."""
+    """The text with every setting that was read, every other option's name and every other number put as a mark."""
     parts, done = [], 0
     for start, end in found.spans:
         if start >= done:
             parts += [text[done:start], f" {VALUE} "]
             done = end
     parts.append(text[done:])
-    return _DIGITS.sub(f" {NUMBER} ", "".join(parts))
+    return _DIGITS.sub(f" {NUMBER} ", _NAME.sub(f" {OPTION} ", "".join(parts)))
 
 
 def features(text: str, found: Mentions) -> dict[str, float]:
@@ -59,6 +60,17 @@ def _cause_marked(text: str) -> str:
     return _causes().sub(lambda match: f" {CAUSE} " if match[0].strip() else match[0], text)
 
 
+@cache
+def _around() -> list[tuple[str, re.Pattern[str]]]:
+    told: dict[str, str] = base.section("chat")["settings.yaml"]["around"]
+    return [(kind, re.compile(source)) for kind, source in told.items()]
+
+
+def around(text: str) -> list[str]:
+    """What the words around or within the settings tell: must (to keep), becomes, really, asks_most."""
+    return [kind for kind, pattern in _around() if pattern.search(text)]
+
+
 def _flags(text: str, tokens: Sequence[str], found: Mentions) -> list[str]:
     """Features of the whole."""
     flags = ["#any"]
@@ -71,6 +83,7 @@ def _flags(text: str, tokens: Sequence[str], found: Mentions) -> list[str]:
         ("drops", found.drops), ("topics", found.topics), ("cause", causes_in(text)), ("term", glossary_terms(text)),
         ("relative", changes(text, found.places)), ("named", surroundings(text)),
     ) if said]  # fmt: skip
+    flags += [f"#around-{kind}" for kind in around(text)]
     length = len(tokens) - 2
     flags.append("#long" if length > 16 else "#middle" if length > 6 else "#short" if length > 3 else "#tiny")
     return flags

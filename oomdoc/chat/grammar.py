@@ -21,6 +21,7 @@ from oomdoc.chat.patterns import (
     DENIED_NAME,
     EITHER_SIZE,
     GOES_ON,
+    LEAST_SPOKEN,
     LIST_MARK,
     MOST_CARDS,
     NOT_COUNTED,
@@ -358,7 +359,7 @@ class _Reader:
             around = before + "\n" + SEPARATOR.split(self.text[end : end + 16])[0]
             shift = SHIFTS[match[3][0]]
             number = float(match[1]) if match[1] else whole_word(match[2])
-            if not number or pattern(words["elsewhere"]).search(around):
+            if not number or (match[2] and number < LEAST_SPOKEN) or pattern(words["elsewhere"]).search(around):
                 continue
             amount = round(number * (1 << shift))
             fact = next((name for name in words["kinds"] if pattern(words["kinds"][name]).search(around)), None)

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Final
 
 from oomdoc.chat import weigh
-from oomdoc.chat.features import features, marked
+from oomdoc.chat.features import around, features, marked
 from oomdoc.chat.grammar import Mentions
 from oomdoc.chat.named import surroundings
 from oomdoc.chat.reply import Intent
@@ -152,7 +152,7 @@ def read(text: str, found: Mentions) -> tuple[Intent, dict[Intent, float]]:
     if told != weigh.NOTHING and _lines()[told].get("sure"):
         intent: Intent = _lines()[told]["intent"]
         return intent, ranked
-    if found.facts and not _WORDS.search(marked(text, found)):
+    if found.facts and not _WORDS.search(marked(text, found)) and "must" not in around(text):
         return "answer", ranked  # settings and nothing else
     best, second = list(ranked)[:2]
     if best == "unknown" and (found.facts or surroundings(text)) and ranked[best] - ranked[second] < _DOUBT:

@@ -33,8 +33,9 @@ RANGE: Final = re.compile(
 )
 NOT_COUNTED: Final = re.compile(
     r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$"
-    r"|(?:加上?|add|adding|plus|每(?:台|机|个?节点)?|第|另|这|那|哪|某|该|其中|前|后|(?:per|each|every)(?: (?:node|machine|box|server))?|another|which"
-    r"|the other|only|gpu|card|卡)\s?$"
+    r"|[2-9两二三四双多]\s?机\s?$"
+    r"|(?:加上?|add|adding|plus|每(?:台|机|个?节点)?|第|另|这|那|哪|某|该|其中|前|后|another|which|the other|only"
+    r"|(?:per|each|every)(?: (?:node|machine|box|server))?|gpu|card|卡)\s?$"
 )
 
 
@@ -54,6 +55,7 @@ EITHER_SIZE: Final = re.compile(
     r"\d\s?gi?b?\s?(?:or|/|或者?|还是|到|-|~)\s?\d{1,3}\s?gi?b?\s?的?\s?$|\d\s(?:or|或者?|还是)\s?\d{1,3}\s?gi?b?\s?的?\s?$"
 )
 MOST_CARDS: Final = 64
+LEAST_SPOKEN: Final = 4  # "差两个 G": fewer, in words, is seldom a card's memory
 
 
 @cache

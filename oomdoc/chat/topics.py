@@ -12,6 +12,10 @@ from oomdoc.facts.model import Value
 from oomdoc.facts.vocabulary import Term, term
 
 _MEANING: Final = re.compile(r"\b(?:what|how|which|why|mean)\b|什么|啥|怎么|哪")
+_WHAT_IS: Final = re.compile(
+    r"^(?:what(?:'s| is| are)|what does|explain|define|describe)(?![a-z])|(?<![a-z])meaning(?![a-z])|mean\??$"
+    r"|什么是|什么叫|[是啥](?:个)?(?:什么|啥|what)|(?:什么|啥)意思|干嘛的|干什么的|解释"
+)
 _LENGTH: Final = "train.max_length"
 _OTHER_KIND: Final = re.compile(
     r"imag|picture|video|pixel|resolution|dpi|图|视频|像素|分辨率|照片|词表|vocab|端口|port|号"
@@ -29,6 +33,11 @@ _BOOLS: Final = re.compile(r"^(?:on|off|true|false|enabled|disabled|开|关|开�
 def asks_for_meaning(text: str) -> bool:
     """ "I don't know what zero3 is" asks; "I don't know" answers."""
     return _MEANING.search(text) is not None and len(glossary_terms(text)) > 0
+
+
+def asks_what(text: str) -> bool:
+    """Whether a text asks what something is, whatever it names."""
+    return _WHAT_IS.search(text) is not None
 
 
 def asks(text: str) -> bool:

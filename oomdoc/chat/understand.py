@@ -87,7 +87,7 @@ def _spoken(text: str, plain: str, pending: Term | None, known: Mapping[str, Val
             found.facts.setdefault(change.fact, after)
     if intent in ("constrain", "what_if") and not found.facts and not changes:
         found.facts.update(topics.lone_number(text, known, topic, found.topics))
-    if intent == "explain" and not topics.glossary_terms(text) and found.facts:
+    if intent == "explain" and found.facts and not topics.glossary_terms(text) and not topics.asks_what(text):
         intent = "what_if"
     if intent == "unknown":
         return Understood("unknown", nearest=intents.nearest(ranked, text))
