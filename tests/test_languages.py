@@ -27,8 +27,6 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "minimind"
 SPEAKERS = {
     "UsageError", "BadParameter", "InputError", "PlanError", "ArchitectureError", "SettingsError", "say_error",
 }  # fmt: skip
-
-
 # Code that holds Chinese, and why it is no sentence to people. All else stands in messages/zh.toml or in knowledge/.
 CHINESE = {
     "chat/grammar.py": "forms of what people type",
@@ -42,7 +40,6 @@ CHINESE = {
     "chat/topics.py": "forms of what people type",
     "chat/understand.py": "forms of what people type",
     "chat/phrasings.py": "names of places in knowledge/phrasings",
-    "cli/ask.py": "the range of Chinese letters",
     "ingest/gpu_names.py": "numerals and measure words of reports",
     "ingest/prose.py": "forms of what reports say",
     "ingest/sentences.py": "where sentences end",
@@ -51,6 +48,7 @@ CHINESE = {
     "ingest/syntax/dumps.py": "words and colons before printed settings",
     "ingest/syntax/yaml_text.py": "the ranges of letters that YAML allows",
     "ingest/versions.py": "words between a name and its version",
+    "messages/__init__.py": "the range of Chinese letters",
     "report/layout.py": "marks that a line may not begin or end with",
 }
 # What the chat says and offers beside knowledge/chat/said.yaml.
