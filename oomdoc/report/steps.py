@@ -1,11 +1,15 @@
 """What to do next: the remedies of the leading causes, in the person's own framework's words where it is known."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from oomdoc.engine.diagnosis import Diagnosis
+from oomdoc.engine.findings import values_of
 from oomdoc.facts import base
+from oomdoc.facts.model import Value
 from oomdoc.messages import Language, say
 from oomdoc.patch.native import native_words
+from oomdoc.remedies.remedy import Need
 from oomdoc.report.blocks import Step
 
 _MOST = 4
@@ -15,7 +19,7 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
     """Steps for the leading causes, those that keep the result first within a cause, what was tried in vain last."""
     if not diagnosis.findings or diagnosis.verdict.finished:
         return ()
-    spent = diagnosis.spent
+    spent, values = diagnosis.spent, values_of(diagnosis.case)
     known = base.section("remedies")
     steps: dict[str, Step] = {}
     top = diagnosis.findings[0].probability
@@ -24,7 +28,7 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
             break
         for remedy in finding.rule.remedies:
             raw = known.get(f"{remedy}.yaml")
-            if raw is None or remedy in steps or _is_done(raw, diagnosis):
+            if raw is None or remedy in steps or _is_done(raw, diagnosis) or not _applies(raw, values):
                 continue
             steps[remedy] = Step(
                 remedy=remedy,
@@ -41,6 +45,12 @@ def steps_of(diagnosis: Diagnosis, language: Language) -> tuple[Step, ...]:
 
 def _title(title: str, tried: bool, language: Language) -> str:
     return say(language, "aftermath.tried", title=title) if tried else title
+
+
+def _applies(raw: dict[str, Any], values: Mapping[str, Value]) -> bool:
+    """Whether nothing that is known rules a remedy out: one card has nobody to share with."""
+    needs = (Need.model_validate(need) for need in raw.get("needs", ()) if need["fact"] in values)
+    return all(need.met(values) for need in needs)
 
 
 def _is_done(raw: dict[str, Any], diagnosis: Diagnosis) -> bool:
