@@ -141,7 +141,7 @@ def is_chosen(asked: str | None = None) -> bool:
 def spoken_in(text: str) -> Language | None:
     """The language somebody writes in, where their letters tell it: Chinese; None for others, which options and names
     of models are written in too."""
-    return "zh" if any("\u4e00" <= letter <= "\u9fff" for letter in text) else None
+    return "zh" if any(0x4E00 <= ord(letter) <= 0x9FFF for letter in text) else None  # CJK Unified Ideographs
 
 
 def preferred(asked: str | None = None) -> Language:
