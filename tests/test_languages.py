@@ -48,7 +48,6 @@ CHINESE = {
     "ingest/syntax/dumps.py": "words and colons before printed settings",
     "ingest/syntax/yaml_text.py": "the ranges of letters that YAML allows",
     "ingest/versions.py": "words between a name and its version",
-    "messages/__init__.py": "the range of Chinese letters",
     "report/layout.py": "marks that a line may not begin or end with",
 }
 # What the chat says and offers beside knowledge/chat/said.yaml.
