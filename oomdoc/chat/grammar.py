@@ -27,6 +27,7 @@ from oomdoc.chat.patterns import (
     NOT_COUNTED,
     OF_A_PLAN,
     OPEN_QUESTION,
+    PARAMETERS,
     PATH,
     RANGE,
     SEPARATOR,
@@ -40,6 +41,7 @@ from oomdoc.chat.patterns import (
     units,
     value_behind,
 )
+from oomdoc.chat.spell import simplified
 from oomdoc.facts.model import Value
 from oomdoc.ingest import gpu_names, model_names
 
@@ -81,7 +83,7 @@ class _Reader:
     """Reads one utterance; each stretch of it is used once."""
 
     def __init__(self, text: str, written: str) -> None:
-        self.written = written
+        self.written = simplified(written)
         self.text = self._without_replaced(text)
         self.taken: list[tuple[int, int]] = []
         self.values: dict[str, list[Value]] = {}
@@ -209,7 +211,7 @@ class _Reader:
                 self.taken.append((start, end))
             elif self._free(start, end):
                 self._take("model.name", self.written[start:end], start, end)
-        for match in re.finditer(r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b(?![a-z0-9*)])", self.text):
+        for match in PARAMETERS.finditer(self.text):
             if self._free(*match.span()) and 0 < float(match[1]) < 2000:
                 self._take("model.parameters", round(float(match[1]) * 10**9), *match.span())
 
@@ -356,7 +358,7 @@ class _Reader:
             if not self._free(start, end):
                 continue
             before = SEPARATOR.split(self.text[max(start - 24, 0) : start])[-1]
-            around = before + "\n" + SEPARATOR.split(self.text[end : end + 16])[0]
+            around = before + "\n" + SEPARATOR.split(self.text[end : end + 24])[0]
             shift = SHIFTS[match[3][0]]
             number = float(match[1]) if match[1] else whole_word(match[2])
             if not number or (match[2] and number < LEAST_SPOKEN) or pattern(words["elsewhere"]).search(around):
@@ -364,7 +366,7 @@ class _Reader:
             amount = round(number * (1 << shift))
             fact = next((name for name in words["kinds"] if pattern(words["kinds"][name]).search(around)), None)
             if pattern(words["others"]).search(self.text[: end + 24]) and pattern(words["held"]).search(around):
-                fact = "hardware.other_process_bytes" if fact in (None, "hardware.gpu_total_bytes") else "none"
+                fact = "none" if fact in ("hardware.host_total_bytes", "hardware.shm_total_bytes") else _OTHERS
             if fact in (None, "hardware.gpu_total_bytes") and self._is_part(start, end):
                 continue
             if fact is None:
@@ -406,6 +408,7 @@ class _Reader:
                     self.drops[fact] = None
 
 
+_OTHERS: Final = "hardware.other_process_bytes"
 _BUT: Final = re.compile(
     r"\s?[,，]?\s?(?:but|however|但是?|不过|可是)\s?(?:in fact |actually |really |其实|实际上?)?"
     r"(?:it(?:'s| is| was| should be)|is|was|是|应该是|为)\s?" + NUMBER + AFTER

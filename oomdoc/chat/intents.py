@@ -152,7 +152,7 @@ def read(text: str, found: Mentions) -> tuple[Intent, dict[Intent, float]]:
     if told != weigh.NOTHING and _lines()[told].get("sure"):
         intent: Intent = _lines()[told]["intent"]
         return intent, ranked
-    if found.facts and not _WORDS.search(marked(text, found)) and "must" not in around(text):
+    if found.facts and not _WORDS.search(marked(text, found)) and not around(text):
         return "answer", ranked  # settings and nothing else
     best, second = list(ranked)[:2]
     if best == "unknown" and (found.facts or surroundings(text)) and ranked[best] - ranked[second] < _DOUBT:

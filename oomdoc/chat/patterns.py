@@ -16,9 +16,13 @@ SIZE: Final = re.compile(
     r"(?:(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)|(?<![几数上十百千万第每.\d])([一二两三四五六七八九十百]{1,5}))\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
 )
 BECOMES: Final = re.compile(
-    r"what about|how about|what if|换成|换到|换为|改成|改为|改用|变成|切换?到|->|→|(?<![a-z])to(?![a-z])"
+    r"what about|how about|what if|换(?:成|到|为)?|改(?:成|为|用)?|变成|切换?到|->|→|(?<![a-z])to(?![a-z])"
 )
 SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
+PARAMETERS: Final = re.compile(
+    r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b"
+    r"(?![a-z0-9*)]|\s(?:more )?(?:tokens?|samples?|data)|\s?(?:个\s?)?token)"
+)
 SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
 BARE_CARD: Final = re.compile(
     r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
@@ -32,7 +36,7 @@ RANGE: Final = re.compile(
     r"|(?<!从)(?<!从 )(?<!from )(?<![\d.,])\d[\d.,]*\s?(?:k|万)?\s?(?:到|至)\s?$"
 )
 NOT_COUNTED: Final = re.compile(
-    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$"
+    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)(?<!最)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$"
     r"|[2-9两二三四双多]\s?机\s?$"
     r"|(?:加上?|add|adding|plus|每(?:台|机|个?节点)?|第|另|这|那|哪|某|该|其中|前|后|another|which|the other|only"
     r"|(?:per|each|every)(?: (?:node|machine|box|server))?|gpu|card|卡)\s?$"
@@ -40,7 +44,8 @@ NOT_COUNTED: Final = re.compile(
 
 
 COUNT_BEHIND: Final = re.compile(
-    rf"s?(?:[-_ ]?\d{{1,3}}\s?gi?b?(?![a-z0-9]))?\s?[,，]?\s?(?P<count>(?:(?P<digits>\d{{1,2}})|(?P<word>{ANY_WORD}))"
+    rf"s?(?:[-_ ]?\d{{1,3}}\s?gi?b?(?![a-z0-9]))?\s?[,，]?\s?(?:一共|总共|共|有)?\s?"
+    rf"(?P<count>(?:(?P<digits>\d{{1,2}})|(?P<word>{ANY_WORD}))"
     r"\s?(?:张|块|片|of them))(?!\s?(?:不|没|爆|满))"
 )
 COUNT_TAIL: Final = re.compile(rf"(?:\d+|{ANY_WORD})\s?(?:张|块|卡|片|x|×|\*|个)?\s?$")

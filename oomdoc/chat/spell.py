@@ -16,7 +16,7 @@ def _words() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(knowledge["words"]), frozenset(knowledge["never"])
 
 
-_ANY: Final = re.compile(r"(?<![a-z0-9_./=-])[a-z_]+\d?(?![a-z0-9_./=])")
+_ANY: Final = re.compile(r"(?<![a-z0-9_./=-])(?!r\s?[=:]?\s?\d)[a-z_]+\d?(?![a-z0-9_./=])")
 
 
 @cache
@@ -25,11 +25,16 @@ def _simplified() -> dict[int, str]:
     return {ord(pair[0]): pair[1] for row in table for pair in row.split()}
 
 
+def simplified(text: str) -> str:
+    """The text with simplified characters, of the same length."""
+    return text if text.isascii() else text.translate(_simplified())
+
+
 def corrected(text: str) -> str:
     """The text with misspelt words put right, and traditional characters as simplified ones."""
     document = base.section("chat")["words.yaml"]
     if not text.isascii():
-        text = text.translate(_simplified())
+        text = simplified(text)
         for written, meant in base.section("chat")["traditional.yaml"]["words"].items():
             text = text.replace(written, meant)
     slips = document["slips"]
