@@ -44,7 +44,7 @@ class MixedPrecision(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
         super().__init__()
         self.dtype = dtype
         self.caching = True
-        self._cache: dict[int, Any] = {}
+        self._cache: dict[int, tuple[Any, Any]] = {}
 
     def forget(self) -> None:
         """Drop the cached casts of weights, as leaving the outermost autocast context does."""
@@ -77,12 +77,13 @@ class MixedPrecision(TorchFunctionMode):  # type: ignore[misc,unused-ignore]
     def _one(self, value: Any, dtype: torch.dtype) -> Any:
         if not isinstance(value, torch.Tensor) or not value.is_floating_point() or value.dtype == dtype:
             return value
-        if dtype == torch.float32 or not (self.caching and value.is_leaf and value.requires_grad):
+        kept = self.caching and value.is_leaf and value.requires_grad and not value._is_view()  # noqa: SLF001
+        if dtype == torch.float32 or not kept:
             return value.to(dtype) if value.dtype in (torch.float32, torch.float16, torch.bfloat16) else value
-        cast: torch.Tensor | None = self._cache.get(id(value))
-        if cast is None:
-            cast = self._cache[id(value)] = value.to(dtype)
-        return cast
+        entry = self._cache.get(id(value))
+        if entry is None or entry[0] is not value:  # an id is given again when its tensor is gone
+            entry = self._cache[id(value)] = (value, value.to(dtype))
+        return entry[1]
 
 
 @contextlib.contextmanager

@@ -173,6 +173,14 @@ def test_a_fused_loss_has_no_logits_of_the_whole_batch(worker: Worker) -> None:
     assert fused["parameters"] == plain["parameters"]
 
 
+def test_casts_of_autocast_are_kept_for_weights_alone(worker: Worker) -> None:
+    """A fused loss casts a view of the output matrix for every chunk; each is another tensor."""
+    mixed = {"train__method": "full", "train__precision": "bfloat16", "train__sequence_tokens": 1024}
+    fused = answer(worker, **mixed, train__pure_precision=False, train__liger_kernel=True)
+    assert fused["error"] is None
+    assert component(fused, "forward", "logits") > 0
+
+
 def test_zero_divides_the_states(worker: Worker) -> None:
     one = answer(worker)
     eight = answer(worker, parallel__zero_stage=3, parallel__world_size=8)
