@@ -33,6 +33,7 @@ from oomdoc.chat.patterns import (
     SEPARATOR,
     SHIFTS,
     SIZE,
+    SIZE_DENIED,
     VALUE,
     knowledge,
     names_of,
@@ -155,7 +156,9 @@ class _Reader:
     def _replaced_by_the_last(self, name: str) -> None:
         """ "把 lora 换成全参", "switch from fp16 to bf16": what it becomes counts."""
         places = sorted(self.places.get(name, ()), key=lambda place: place[0])
-        if len(places) == len(self.values[name]) and BECOMES.search(self.text[places[-2][0] : places[-1][0]]):
+        if len(places) == len(self.values[name]) and BECOMES.search(
+            self.text[max(places[-2][0] - 12, 0) : places[-1][0]]
+        ):
             self.values[name] = [places[-1][1]]
 
     def _cards(self) -> None:
@@ -361,6 +364,9 @@ class _Reader:
             around = before + "\n" + SEPARATOR.split(self.text[end : end + 24])[0]
             shift = SHIFTS[match[3][0]]
             number = float(match[1]) if match[1] else whole_word(match[2])
+            denied = SIZE_DENIED.search(self.text[:start])
+            if denied:
+                number = float(denied["said"] or 0)  # "24, not 16 gigs"
             if not number or (match[2] and number < LEAST_SPOKEN) or pattern(words["elsewhere"]).search(around):
                 continue
             amount = round(number * (1 << shift))

@@ -13,10 +13,14 @@ PATH: Final = re.compile(
     re.ASCII,
 )
 SIZE: Final = re.compile(
-    r"(?:(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)|(?<![几数上十百千万第每.\d])([一二两三四五六七八九十百]{1,5}))\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×])"
+    r"(?:(?<![a-z0-9.,_])(\d{1,4}(?:\.\d+)?)|(?<![几数上十百千万第每.\d])([一二两三四五六七八九十百]{1,5}))\s?(?:个\s?)?(gib|gb|gigs?|gigabytes?|g|mib|mb|m|tib|tb|t)(?![a-z0-9*×]|\.\d)"
+)
+SIZE_DENIED: Final = re.compile(
+    r"(?:(?<![\d.])(?P<said>\d{1,3})\s?[,，]?\s?)?(?:(?<![a-z])not|isn't|(?<!是)不是|并非)\s?(?:an? |the )?$"
 )
 BECOMES: Final = re.compile(
-    r"what about|how about|what if|换(?:成|到|为)?|改(?:成|为|用)?|变成|切换?到|->|→|(?<![a-z])to(?![a-z])"
+    r"(?:swap|replac|exchang|trad)\w*\s.{1,24}\s(?:for|with|by)\s|but (?:it|actually|now|in )"
+    r"|what about|how about|what if|换(?:成|到|为)?|改(?:成|为|用)?|变成|切换?到|->|→|(?<![a-z])to(?![a-z])"
 )
 SEPARATOR: Final = re.compile(r"[,，、;；.。]|\band\b|和|跟|加")
 PARAMETERS: Final = re.compile(
