@@ -27,6 +27,7 @@ from oomdoc.chat.patterns import (
     NOT_COUNTED,
     OF_A_PLAN,
     OPEN_QUESTION,
+    OTHER_MODEL,
     PARAMETERS,
     PATH,
     RANGE,
@@ -112,6 +113,9 @@ class _Reader:
         if len(set(self.values.get("hardware.gpu_name", ()))) > 1 and "hardware.gpu_name" not in facts:
             facts = {name: value for name, value in facts.items() if not name.startswith("hardware.gpu_")}
         doubtful = [name for name, values in self.values.items() if len(set(values)) > 1]
+        nodes = facts.get("parallel.nodes")
+        if isinstance(nodes, int) and nodes > 1 and pattern(knowledge()["per_node"]).search(self.text):
+            facts.pop("hardware.gpu_count", None)
         drops = [name for name in self.drops if name not in facts]
         return Mentions(facts, drops, list(self.topics), doubtful, sorted(self.taken), self.spoken)
 
@@ -156,9 +160,9 @@ class _Reader:
     def _replaced_by_the_last(self, name: str) -> None:
         """ "把 lora 换成全参", "switch from fp16 to bf16": what it becomes counts."""
         places = sorted(self.places.get(name, ()), key=lambda place: place[0])
-        if len(places) == len(self.values[name]) and BECOMES.search(
-            self.text[max(places[-2][0] - 12, 0) : places[-1][0]]
-        ):
+        if len(places) != len(self.values[name]):
+            return
+        if BECOMES.search(self.text[max(places[-2][0] - 12, 0) : places[-1][0]]):
             self.values[name] = [places[-1][1]]
 
     def _cards(self) -> None:
@@ -215,7 +219,9 @@ class _Reader:
             elif self._free(start, end):
                 self._take("model.name", self.written[start:end], start, end)
         for match in PARAMETERS.finditer(self.text):
-            if self._free(*match.span()) and 0 < float(match[1]) < 2000:
+            if OTHER_MODEL.search(self.text[: match.start()]):
+                self.taken.append(match.span())
+            elif self._free(*match.span()) and 0 < float(match[1]) < 2000:
                 self._take("model.parameters", round(float(match[1]) * 10**9), *match.span())
 
     def _numbers(self) -> None:

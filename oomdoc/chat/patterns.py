@@ -27,6 +27,10 @@ PARAMETERS: Final = re.compile(
     r"(?<![a-z0-9._-])(\d{1,4}(?:\.\d+)?)\s?b"
     r"(?![a-z0-9*)]|\s(?:more )?(?:tokens?|samples?|data)|\s?(?:个\s?)?token)"
 )
+OTHER_MODEL: Final = re.compile(
+    r"(?:(?<![a-z])(?:critic|reward(?: model)?|draft(?: model)?|teacher|judge|verifier)|奖励模型|教师模型|草稿模型)"
+    r"\s?(?:is |of |是|用)?\s?(?:an? )?$"
+)
 SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
 BARE_CARD: Final = re.compile(
     r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
