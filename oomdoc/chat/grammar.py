@@ -40,6 +40,7 @@ from oomdoc.chat.patterns import (
     names_of,
     needed,
     pattern,
+    sides,
     units,
     value_behind,
 )
@@ -366,14 +367,14 @@ class _Reader:
             start, end = match.span()
             if not self._free(start, end):
                 continue
-            before = SEPARATOR.split(self.text[max(start - 24, 0) : start])[-1]
-            around = before + "\n" + SEPARATOR.split(self.text[end : end + 24])[0]
+            before, after = sides(self.text, start, end)
+            around = before + "\n" + after
             shift = SHIFTS[match[3][0]]
-            number = float(match[1]) if match[1] else whole_word(match[2])
-            denied = SIZE_DENIED.search(self.text[:start])
-            if denied:
+            number = float(match[1] or whole_word(match[2]) or 0)
+            if denied := SIZE_DENIED.search(self.text[:start]):
                 number = float(denied["said"] or 0)  # "24, not 16 gigs"
-            if not number or (match[2] and number < LEAST_SPOKEN) or pattern(words["elsewhere"]).search(around):
+            none = not number or (match[2] and number < LEAST_SPOKEN) or pattern(words["moving"]).search(before)
+            if none or pattern(words["elsewhere"]).search(before[-10:] + "\n" + after[:8]):
                 continue
             amount = round(number * (1 << shift))
             fact = next((name for name in words["kinds"] if pattern(words["kinds"][name]).search(around)), None)

@@ -44,7 +44,7 @@ RANGE: Final = re.compile(
     r"|(?<!从)(?<!从 )(?<!from )(?<![\d.,])\d[\d.,]*\s?(?:k|万)?\s?(?:到|至)\s?$"
 )
 NOT_COUNTED: Final = re.compile(
-    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用)?\s?$|(?:再|(?<!差不)(?<!最)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$"
+    r"(?:再|又|还)?(?:减|少|撤|拔|卖|去)(?:掉|少|去|用|开)?\s?$|(?:再|(?<!差不)(?<!最)多|又)(?:加|来|买|插|租|借|弄|上|添|用|搞|挂|多|给)?\s?$"
     r"|[2-9两二三四双多]\s?机\s?$"
     r"|(?:加上?|add|adding|plus|每(?:台|机|个?节点)?|第|另|这|那|哪|某|该|其中|前|后|another|which|the other|only"
     r"|(?:per|each|every)(?: (?:node|machine|box|server))?|gpu|card|卡)\s?$"
@@ -69,6 +69,26 @@ EITHER_SIZE: Final = re.compile(
 )
 MOST_CARDS: Final = 64
 LEAST_SPOKEN: Final = 4  # "差两个 G": fewer, in words, is seldom a card's memory
+
+
+_NOUN: Final = r"(?:v?ram|memory|gpus?|cards?|shm|显存|内存|显卡|卡|硬盘|磁盘)"
+_NOUN_BEFORE: Final = re.compile(_NOUN + r"\s?(?:is|has|of|:|=|有|是|为|只有)?\s?$")
+_NOUN_BEHIND: Final = re.compile(r"\s?(?:of |的)?\s?(?:gpu |system |host |cpu )?" + _NOUN)
+
+
+def sides(text: str, start: int, end: int) -> tuple[str, str]:
+    """What stands before and behind a size in its clause; between several sizes the names stand on one side of all."""
+    before = SEPARATOR.split(text[max(start - 24, 0) : start])[-1]
+    after = SEPARATOR.split(text[end : end + 24])[0]
+    sizes = [*SIZE.finditer(before)]
+    if not sizes and not SIZE.search(after):
+        return before, after
+    left = _NOUN_BEFORE.search(text[:start]) is not None
+    if left and _NOUN_BEHIND.match(text[end:]):
+        left = _NOUN_BEFORE.search(text[: next(SIZE.finditer(text)).start()]) is not None
+    if left:
+        return (before[sizes[-1].end() :] if sizes else before), ""
+    return "", re.split(r"\d", after)[0]
 
 
 @cache
