@@ -35,7 +35,7 @@ SHIFTS: Final = {"g": 30, "m": 20, "t": 40}
 BARE_CARD: Final = re.compile(
     r"(?<![\w.,/*-])[2-5]0[5-9]0(?: ?(?:ti|super|d)(?![a-z]))?(?!\d|[.,]\d|\s?(?:tokens?|steps?|步|条|个))"
 )
-CARD_TALK: Final = re.compile(r"换|上|有|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
+CARD_TALK: Final = re.compile(r"would|could|enough|换|上|有|用|跑|放|卡|gpu|card|on|fit|train|run|with|switch|是|呢")
 OPEN_QUESTION: Final = re.compile(
     r"(?:能不能|可不可以|要不要|用不用|开不开|想不想|会不会|该不该|需不需要)(?:再|去|用|开|上|做|跑|训|改成?)*\s?$"
 )
