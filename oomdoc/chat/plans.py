@@ -32,7 +32,7 @@ class Plan:
     """One plan: the canonical facts it sets, its remedies, its predicted memory on the card.
 
     `mended` are options that did not arrive and that every plan repairs, as they will read; `writes` is what of `sets`
-    is written beside them.
+    is written beside them, `told` how that will read in the person's files.
     """
 
     number: int
@@ -46,6 +46,7 @@ class Plan:
     capacity_bytes: int | None
     writes: Mapping[str, Value] = field(default_factory=dict)
     mended: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool | None:
@@ -86,7 +87,10 @@ def _written(diagnosis: Diagnosis, limits: Limits, language: Language, files: Se
         plan = _plan(offer.number, offer.plan, solution.capacity, language)
         mended = tuple(one.native for one in offer.edits.mended)
         writes = {name: value for name, value in plan.sets.items() if name not in way.repairs}
-        found.append(replace(plan, writes=writes, mended=mended, title=plan.title or say(language, "fix.repairs")))
+        told = [made.native for made in offer.edits.made]
+        told += [hand.native or setting(hand.fact, hand.value, diagnosis.case) for hand in offer.edits.by_hand]
+        title = plan.title or say(language, "fix.repairs")
+        found.append(replace(plan, writes=writes, mended=mended, told=tuple(dict.fromkeys(told)), title=title))
     return tuple(found)
 
 
@@ -137,7 +141,7 @@ def _plan(number: int, plan: Solved, capacity: int, language: Language) -> Plan:
 def row_of(plan: Plan, case: Case) -> PlanRow:
     """A plan as a row of the table."""
     spare = plan.capacity_bytes - plan.device_bytes if plan.capacity_bytes and plan.fits is not False else None
-    changes = (*plan.mended, *(_native(name, value, case) for name, value in plan.writes.items()))
+    changes = (*plan.mended, *(plan.told or (_native(name, value, case) for name, value in plan.writes.items())))
     return PlanRow(plan.number, plan.title, changes, plan.promise, plan.cost, plan.device_bytes, plan.fits, spare)
 
 
