@@ -153,9 +153,11 @@ def _peak(plan: Plan, solution: Solution) -> Peak:
 
 def peak_sentence(peak: Peak, language: Language) -> str:
     """The peak with its interval, what is to spare, what it saves, and the pace where it changes."""
+    spare = peak.capacity_bytes - peak.device_bytes
     text = say(
-        language, "fix.peak", device=size(peak.device_bytes), low=size(peak.low_bytes), high=size(peak.high_bytes),
-        spare=size(peak.capacity_bytes - peak.device_bytes), saved=size(peak.saves_bytes),
+        language, "fix.peak_over" if spare < 0 else "fix.peak", device=size(peak.device_bytes),
+        low=size(peak.low_bytes), high=size(peak.high_bytes), spare=size(spare), over=size(-spare),
+        saved=size(peak.saves_bytes),
     )  # fmt: skip
     pace = pace_of(peak, language)
     return text + (say(language, "mark.semicolon") + pace if pace else "")

@@ -72,7 +72,7 @@ def _card(card: PlanCard, language: Language, columns: int) -> Iterator[str]:
             text = say(language, "fix.by_hand", native=change.native, why=change.why)
         yield from wrap(mask(text), columns, "  + ", "    ")
     told = [peak_sentence(card.peak, language)] if card.peak is not None else []
-    told += [say(language, "fix.unsure")] if card.peak is not None and card.peak.fits != "yes" else []
+    told += [say(language, "fix.unsure")] if card.peak is not None and card.peak.fits == "close" else []
     told += card.remarks
     told += [say(language, "fix.cost", text=cost) for cost in card.cost]
     for sentence in told:

@@ -202,6 +202,19 @@ def test_a_repair_that_is_enough_is_the_first_plan_with_its_peak(tmp_path, run):
     assert (tmp_path / "run.sh").read_text() == FULL.replace("NPROC_PER_NODE=4", "export NPROC_PER_NODE=4")
 
 
+def test_a_repair_that_is_not_enough_says_by_how_much(tmp_path, run):
+    (tmp_path / "train.log").write_text(OOM.replace("79.15", "5.80").replace("79.01", "5.71").replace("77.90", "5.50"))
+    (tmp_path / "run.sh").write_text(
+        "MAX_PIXELS=200000\nswift sft --model Qwen/Qwen2.5-VL-72B-Instruct --train_type full --torch_dtype bfloat16 "
+        "--per_device_train_batch_size 4 --max_length 4096\n"
+    )
+    shown = run(fix, tmp_path / "train.log", "-c", tmp_path / "run.sh").output
+    assert "export MAX_PIXELS=200000" in shown
+    assert "too much" in shown
+    assert "to spare" not in shown
+    assert "at the upper bound" not in shown
+
+
 def test_changes_that_no_file_can_take_are_told_with_their_peak(tmp_path, run):
     (tmp_path / "train.log").write_text(
         OOM.replace("79.15", "23.65").replace("79.01", "23.53").replace("77.90", "22.4")
